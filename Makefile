@@ -28,7 +28,7 @@ e2e-setup: ## install the real components that the e2e scenarios use
 	bash e2e/setup/install.sh
 
 e2e: build ## scenarios with real components; each absent component is reported as skipped
-	node --import tsx e2e/run.ts $(ONLY)
+	npx vitest run --config e2e/vitest.config.ts $(ONLY)
 
 bench: build ## side-by-side measurements; writes bench/results
 	node --import tsx bench/run.ts $(ONLY)

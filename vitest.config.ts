@@ -18,6 +18,7 @@ export default defineConfig({
     exclude: ["**/dist/**", "**/node_modules/**"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    reporters: ["default", ["json", { outputFile: "test-results/unit.json" }]],
     coverage: { include: ["{packages,apps}/*/src/**/*.ts"], exclude: ["**/*.test.ts"] },
   },
 });
