@@ -1,1 +1,82 @@
-export {};
+/**
+ * What every Newleaf program is made of: commands with typed configuration, tasks, signals, logging, health,
+ * metrics and the admin server. Knows no certificates.
+ *
+ * ```ts
+ * export const serve = defineCommand({
+ *   name: "serve",
+ *   summary: "answer requests",
+ *   longRunning: true,
+ *   options: { listen: { flag: "--listen <host:port>", description: "where", schema: hostPort() } },
+ *   async run(config, context) {
+ *     const health = createHealth();
+ *     const metrics = await createMetrics();
+ *     const tasks = [{ name: "server", run: (signal: AbortSignal) => serve(config.listen, signal) }];
+ *     await runDaemon(context, { health, metrics, tasks });
+ *   },
+ * });
+ * ```
+ * @module
+ */
+export {
+  type AdminOptions,
+  type AdminResponse,
+  type AdminRoute,
+  type AdminServer,
+  serveAdmin,
+} from "./admin-server.ts";
+export { type Backoff, type BackoffOptions, createBackoff, delay } from "./backoff.ts";
+export { type Clock, systemClock } from "./clock.ts";
+export {
+  type ArgumentDefinition,
+  type ArgumentMap,
+  type Command,
+  type CommandContext,
+  type CommandDefinition,
+  type CommandGroup,
+  type ConfigOf,
+  type DaemonSettings,
+  defineCommand,
+  defineCommandGroup,
+  type Example,
+  type ExitCode,
+  type LeafCommand,
+  type OptionDefinition,
+  type OptionMap,
+  type Output,
+} from "./command.ts";
+export { jsonOption } from "./common-options.ts";
+export { type ConfigEntry, type ConfigFile, loadConfigFile, parseConfigFile } from "./config-file.ts";
+export { duration, formatDuration, parseDuration } from "./duration.ts";
+export { DaemonError, type DaemonErrorCode, failure, usageError } from "./error.ts";
+export { type Check, type CheckResult, createHealth, type Health, type HealthReport } from "./health.ts";
+export { formatHostPort, type HostPort, hostPort, isLoopback, parseHostPort } from "./host-port.ts";
+export {
+  createLogger,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+  type LogStream,
+  logLevels,
+  type RootLogger,
+  silentLogger,
+} from "./logger.ts";
+export { type Counter, createMetrics, type Gauge, type Histogram, type Metrics } from "./metrics.ts";
+export {
+  handleProcessSignals,
+  type ProcessSignals,
+  type ProcessSignalsOptions,
+  type SignalEmitter,
+} from "./process-signals.ts";
+export { type CommandEntry, type Program, type ProgramHost, runProgram } from "./program.ts";
+export {
+  type ConfigProblem,
+  type ConfigSources,
+  type Resolution,
+  resolveArguments,
+  resolveOptions,
+} from "./resolve-config.ts";
+export { type DaemonParts, runDaemon } from "./run-daemon.ts";
+export { createStyle, type Style, wantsColor } from "./style.ts";
+export { suggest } from "./suggest.ts";
+export { type RunTasksOptions, runTasks, type Task } from "./tasks.ts";
