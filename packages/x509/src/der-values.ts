@@ -1,0 +1,178 @@
+import { Buffer } from "node:buffer";
+import { type DerElement, TAG } from "./der.ts";
+import { X509Error } from "./error.ts";
+
+/**
+ * BOOLEAN. DER knows 0x00 and 0xff only (X.690 11.1); any other TRUE is reported to `onQuirk`, or refused when
+ * there is none.
+ */
+export function readBoolean(element: DerElement, onQuirk?: () => void): boolean {
+  const octet = element.bytes[element.contentStart] ?? 0;
+  if (element.length !== 1) throw damage("boolean is not one octet", element);
+  if (octet !== 0 && octet !== 0xff) {
+    if (onQuirk === undefined) throw damage("boolean is neither 0x00 nor 0xff", element);
+    onQuirk();
+  }
+  return octet !== 0;
+}
+
+/** INTEGER as the hex of its two's complement octets, which must be the shortest form (X.690 8.3.2). */
+export function readIntegerHex(element: DerElement): string {
+  checkInteger(element);
+  return element.hex;
+}
+
+/** INTEGER or ENUMERATED between 0 and `max`. */
+export function readSmallInteger(element: DerElement, max: number, what: string): number {
+  checkInteger(element);
+  const { bytes, contentStart, end } = element;
+  const negative = ((bytes[contentStart] ?? 0) & 0x80) !== 0;
+  let value = 0;
+  for (let i = contentStart; i < end && value <= max; i++) value = value * 256 + (bytes[i] ?? 0);
+  if (negative || value > max) throw damage(`${what} is not between 0 and ${max}`, element);
+  return value;
+}
+
+function checkInteger(element: DerElement): void {
+  const { bytes, contentStart, length } = element;
+  if (length === 0) throw damage("integer without octets", element);
+  if (length === 1) return;
+  const first = bytes[contentStart] ?? 0;
+  const sign = (bytes[contentStart + 1] ?? 0) >> 7;
+  if ((first === 0x00 && sign === 0) || (first === 0xff && sign === 1)) {
+    throw damage("integer is not in its shortest form", element);
+  }
+}
+
+const MAX_OID_OCTETS = 64;
+
+/** OBJECT IDENTIFIER in dotted form; at most 64 octets. */
+export function readOid(element: DerElement): string {
+  const { bytes, contentStart, end, length } = element;
+  if (length === 0) throw damage("object identifier without octets", element);
+  if (length > MAX_OID_OCTETS) throw new X509Error("ERR_X509_LIMIT", `object identifier of ${length} octets`);
+  if (((bytes[end - 1] ?? 0) & 0x80) !== 0) throw damage("object identifier is cut short", element);
+  let text = "";
+  let position = contentStart;
+  while (position < end) {
+    if (bytes[position] === 0x80) throw damage("object identifier is not in its shortest form", element);
+    let arc = 0;
+    const start = position;
+    while (((bytes[position] ?? 0) & 0x80) !== 0) arc = arc * 128 + ((bytes[position++] ?? 0) & 0x7f);
+    arc = arc * 128 + (bytes[position++] ?? 0);
+    // Seven octets hold 49 bits; longer arcs (UUIDs under 2.25) leave the exact range of a number.
+    const exact = position - start <= 7 ? arc : bigArc(bytes, start, position);
+    text = text === "" ? firstArcs(exact) : `${text}.${exact}`;
+  }
+  return text;
+}
+
+function firstArcs(value: number | bigint): string {
+  if (typeof value === "bigint") return `2.${value - 80n}`;
+  const first = value < 40 ? 0 : value < 80 ? 1 : 2;
+  return `${first}.${value - first * 40}`;
+}
+
+function bigArc(bytes: Uint8Array, start: number, end: number): bigint {
+  let value = 0n;
+  for (let i = start; i < end; i++) value = value * 128n + BigInt((bytes[i] ?? 0) & 0x7f);
+  return value;
+}
+
+/** BIT STRING. Padding bits must be zero (X.690 11.2.1). */
+export function readBitString(element: DerElement): { unusedBits: number; bytes: Uint8Array } {
+  const unusedBits = element.bytes[element.contentStart] ?? 8;
+  if (element.length === 0 || unusedBits > 7 || (unusedBits > 0 && element.length === 1)) {
+    throw damage("bit string has a wrong number of unused bits", element);
+  }
+  const last = element.bytes[element.end - 1] ?? 0;
+  if (unusedBits > 0 && (last & ((1 << unusedBits) - 1)) !== 0) {
+    throw damage("bit string has padding bits that are not zero", element);
+  }
+  return { unusedBits, bytes: element.content.subarray(1) };
+}
+
+/** BIT STRING that holds whole octets, as signatures and keys do. */
+export function readBitStringOctets(element: DerElement): Uint8Array {
+  const { unusedBits, bytes } = readBitString(element);
+  if (unusedBits !== 0) throw damage("bit string does not hold whole octets", element);
+  return bytes;
+}
+
+/** Text of any of the ASN.1 string types a DirectoryString or its relatives use; T61String is read as Latin-1. */
+export function readString(element: DerElement): string {
+  const { bytes, contentStart, end, tag } = element;
+  switch (tag) {
+    case TAG.UTF8_STRING:
+      return utf8(element);
+    case TAG.PRINTABLE_STRING:
+    case TAG.IA5_STRING:
+    case TAG.NUMERIC_STRING:
+    case TAG.VISIBLE_STRING:
+    case TAG.TELETEX_STRING:
+      return bytes.toString("latin1", contentStart, end);
+    case TAG.BMP_STRING:
+      return utf16(element);
+    case TAG.UNIVERSAL_STRING:
+      return utf32(element);
+    default:
+      throw damage("not a string", element);
+  }
+}
+
+/** Whether `readString` knows the type of this element. */
+export function isString(tag: number): boolean {
+  return STRING_TAGS.has(tag);
+}
+
+const STRING_TAGS: ReadonlySet<number> = new Set([
+  TAG.UTF8_STRING,
+  TAG.PRINTABLE_STRING,
+  TAG.IA5_STRING,
+  TAG.NUMERIC_STRING,
+  TAG.VISIBLE_STRING,
+  TAG.TELETEX_STRING,
+  TAG.BMP_STRING,
+  TAG.UNIVERSAL_STRING,
+]);
+
+/** IA5String content (implicit tags included): octets above 0x7f and control characters are refused. */
+export function readIa5(element: DerElement, what: string): string {
+  const { bytes, contentStart, end } = element;
+  for (let i = contentStart; i < end; i++) {
+    const octet = bytes[i] ?? 0;
+    if (octet < 0x20 || octet > 0x7e) {
+      throw damage(`${what} has characters outside of printable ASCII`, element);
+    }
+  }
+  return bytes.toString("latin1", contentStart, end);
+}
+
+function utf8(element: DerElement): string {
+  const text = element.bytes.toString("utf8", element.contentStart, element.end);
+  // Only text with a replacement character can have come from damaged octets.
+  if (text.includes("\ufffd") && !Buffer.from(text, "utf8").equals(element.content)) {
+    throw damage("string is not UTF-8", element);
+  }
+  return text;
+}
+
+function utf16(element: DerElement): string {
+  if (element.length % 2 !== 0) throw damage("BMPString of an odd length", element);
+  return Buffer.from(element.content).swap16().toString("utf16le");
+}
+
+function utf32(element: DerElement): string {
+  if (element.length % 4 !== 0) throw damage("UniversalString length is no multiple of four", element);
+  let text = "";
+  for (let i = element.contentStart; i < element.end; i += 4) {
+    const point = element.bytes.readUInt32BE(i);
+    if (point > 0x10ffff) throw damage("UniversalString has a value that is no character", element);
+    text += String.fromCodePoint(point);
+  }
+  return text;
+}
+
+function damage(message: string, element: DerElement): X509Error {
+  return new X509Error("ERR_X509_DER", message, { offset: element.start });
+}
