@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import { commonOptions } from "./common-options.ts";
 import type { HostPort } from "./host-port.ts";
+import { commonOptions } from "./internal/common-options.ts";
 import type { Logger } from "./logger.ts";
 import type { Style } from "./style.ts";
 

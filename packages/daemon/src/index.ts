@@ -45,12 +45,12 @@ export {
   type OptionMap,
   type Output,
 } from "./command.ts";
-export { jsonOption } from "./common-options.ts";
 export { type ConfigEntry, type ConfigFile, loadConfigFile, parseConfigFile } from "./config-file.ts";
 export { duration, formatDuration, parseDuration } from "./duration.ts";
 export { DaemonError, type DaemonErrorCode, failure, usageError } from "./error.ts";
 export { type Check, type CheckResult, createHealth, type Health, type HealthReport } from "./health.ts";
 export { formatHostPort, type HostPort, hostPort, isLoopback, parseHostPort } from "./host-port.ts";
+export { jsonOption } from "./internal/common-options.ts";
 export {
   createLogger,
   type Logger,

@@ -1,9 +1,9 @@
 import { CommanderError } from "commander";
-import { watchBrokenPipe } from "./broken-pipe.ts";
 import type { Command, Output } from "./command.ts";
-import { createCommander, type Selection } from "./commander.ts";
+import { watchBrokenPipe } from "./internal/broken-pipe.ts";
+import { createCommander, type Selection } from "./internal/commander.ts";
+import { reportUsage } from "./internal/report-error.ts";
 import type { SignalEmitter } from "./process-signals.ts";
-import { reportUsage } from "./report-error.ts";
 
 /** A program: its name, version, and commands, each loaded only when it is run. */
 export interface Program {
@@ -56,7 +56,7 @@ export async function runProgram(program: Program, host: ProgramHost): Promise<n
   }
   if (selection === undefined) return 2;
   // What only a running command needs (schemas, logging) is loaded now, so that listing and help stay fast.
-  const { runCommand } = await import("./run-command.ts");
+  const { runCommand } = await import("./internal/run-command.ts");
   const signal = host.signal === undefined ? broken : AbortSignal.any([host.signal, broken]);
   const code = await runCommand(program, selection, { ...host, signal });
   return broken.aborted ? 0 : code;

@@ -1,5 +1,5 @@
 import type { CommanderError } from "commander";
-import type { Output } from "./command.ts";
+import type { Output } from "../command.ts";
 
 /** Writes what the parser refused; returns the exit code. Help and version come here too, with nothing to say. */
 export function reportUsage(error: CommanderError, program: string, stderr: Output): 0 | 2 {

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { OptionDefinition, OptionMap } from "./command.ts";
-import { duration } from "./duration.ts";
-import { type HostPort, hostPort } from "./host-port.ts";
-import { logLevels } from "./logger.ts";
+import type { OptionDefinition, OptionMap } from "../command.ts";
+import { duration } from "../duration.ts";
+import { type HostPort, hostPort } from "../host-port.ts";
+import { logLevels } from "../logger.ts";
 
 /** `--json`: machine-readable output on stdout; logs stay on stderr. Spread it into a command's options. */
 export const jsonOption: {

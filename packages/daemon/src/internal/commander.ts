@@ -1,7 +1,7 @@
 import { Command as Commander, Option } from "commander";
-import type { ArgumentDefinition, Command, LeafCommand, OptionDefinition } from "./command.ts";
-import type { CommandEntry, Program, ProgramHost } from "./program.ts";
-import { createStyle, wantsColor } from "./style.ts";
+import type { ArgumentDefinition, Command, LeafCommand, OptionDefinition } from "../command.ts";
+import type { CommandEntry, Program, ProgramHost } from "../program.ts";
+import { createStyle, wantsColor } from "../style.ts";
 
 /** What the arguments select: a command, the flags given (by option key) and the positional values. */
 export interface Selection {

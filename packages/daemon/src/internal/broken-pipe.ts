@@ -1,4 +1,4 @@
-import type { Output } from "./command.ts";
+import type { Output } from "../command.ts";
 
 /** Aborts when the reader of stdout went away (`newleaf inspect … | head`): a reason to stop, not to crash. */
 export function watchBrokenPipe(stdout: Output): AbortSignal {

@@ -1,22 +1,22 @@
 import { EventEmitter } from "node:events";
-import type { CommandContext, LeafCommand } from "./command.ts";
-import type { Selection } from "./commander.ts";
-import { loadConfigFile } from "./config-file.ts";
-import { DaemonError } from "./error.ts";
-import type { HostPort } from "./host-port.ts";
-import { createLogger, type LogLevel, type RootLogger } from "./logger.ts";
-import { handleProcessSignals, type ProcessSignals } from "./process-signals.ts";
-import type { Program, ProgramHost } from "./program.ts";
-import { hintOf, writeProblem } from "./report-error.ts";
+import type { CommandContext, LeafCommand } from "../command.ts";
+import { loadConfigFile } from "../config-file.ts";
+import { DaemonError } from "../error.ts";
+import type { HostPort } from "../host-port.ts";
+import { createLogger, type LogLevel, type RootLogger } from "../logger.ts";
+import { handleProcessSignals, type ProcessSignals } from "../process-signals.ts";
+import type { Program, ProgramHost } from "../program.ts";
 import {
   type ConfigProblem,
   envName,
   resolveArguments,
   resolveOptions,
   unknownKeys,
-} from "./resolve-config.ts";
-import { createStyle, wantsColor } from "./style.ts";
-import { suggest } from "./suggest.ts";
+} from "../resolve-config.ts";
+import { createStyle, wantsColor } from "../style.ts";
+import { suggest } from "../suggest.ts";
+import type { Selection } from "./commander.ts";
+import { hintOf, writeProblem } from "./report-error.ts";
 
 /** Resolves the configuration of the selected command, runs it, and returns the exit code. */
 export async function runCommand(program: Program, selection: Selection, host: ProgramHost): Promise<number> {
