@@ -18,6 +18,7 @@ export const EXTENSION = {
   basicConstraints: "2.5.29.19",
   crlNumber: "2.5.29.20",
   reasonCode: "2.5.29.21",
+  invalidityDate: "2.5.29.24",
   deltaCrlIndicator: "2.5.29.27",
   issuingDistributionPoint: "2.5.29.28",
   certificateIssuer: "2.5.29.29",

@@ -32,6 +32,24 @@ export {
   parseCertificate,
   parseCertificates,
 } from "./certificate.ts";
+export {
+  type CertificateRevocationList,
+  CRL_LIMITS,
+  encodeCrls,
+  parseCrl,
+  parseCrls,
+  type Revocation,
+  type RevocationReason,
+} from "./crl.ts";
+export { type IssueCrlOptions, issueCrl, type RevokedCertificate } from "./crl-issue.ts";
+export {
+  type CertificateRequest,
+  createCsr,
+  encodeCsr,
+  parseCsr,
+  type RequestOptions,
+  verifyCsr,
+} from "./csr.ts";
 export { checkDer, contextTag, DerCursor, DerElement, type DerLimits, readDer, TAG } from "./der.ts";
 export { readTime } from "./der-time.ts";
 export {
@@ -79,6 +97,7 @@ export {
   issueIntermediate,
 } from "./issue.ts";
 export { importPublicKey, keyMatchesCertificate, parsePrivateKey } from "./key.ts";
+export { keyIdentifierOf } from "./key-identifier.ts";
 export { EKU, KEY_USAGES, type KeyUsage } from "./key-usage.ts";
 export {
   ATTRIBUTE,

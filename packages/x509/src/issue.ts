@@ -3,7 +3,8 @@ import { type Certificate, parseCertificate } from "./certificate.ts";
 import type { Extension } from "./extension.ts";
 import type { GeneralName } from "./general-name.ts";
 import { generateKey, type KeyAlgorithm } from "./generate-key.ts";
-import { keyIdentifierOf, writeCertificate } from "./internal/certificate-writer.ts";
+import { writeCertificate } from "./internal/certificate-writer.ts";
+import { keyIdentifierOf } from "./key-identifier.ts";
 import type { KeyUsage } from "./key-usage.ts";
 import { encodeName } from "./name-writer.ts";
 

@@ -16,7 +16,7 @@ export type WarningCode =
   | "weak_signature"
   | "ec_explicit_parameters"
   | "unique_identifier"
-  | "extensions_before_v3";
+  | "extensions_before_version";
 
 /** A tolerated deviation of one certificate, request or list. */
 export interface X509Warning {

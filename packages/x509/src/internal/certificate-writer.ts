@@ -1,7 +1,5 @@
 import { Buffer } from "node:buffer";
-import { hash, type KeyObject, randomBytes } from "node:crypto";
-import { readDer, TAG } from "../der.ts";
-import { readBitStringOctets } from "../der-values.ts";
+import { type KeyObject, randomBytes } from "node:crypto";
 import { explicit, integer, sequence, time } from "../der-writer.ts";
 import { X509Error } from "../error.ts";
 import type { Extension } from "../extension.ts";
@@ -18,6 +16,7 @@ import {
 } from "../extension-writer.ts";
 import type { GeneralName } from "../general-name.ts";
 import type { IssueOptions } from "../issue.ts";
+import { keyIdentifierOf } from "../key-identifier.ts";
 import { EKU } from "../key-usage.ts";
 import { encodeName } from "../name-writer.ts";
 import { encodeSignatureAlgorithm, encodeSigned } from "../signed-writer.ts";
@@ -47,13 +46,6 @@ export function writeCertificate(issuer: Issuer, publicKey: KeyObject, options: 
     ...wrapExtensions(extensionsOf(issuer, keyIdentifierOf(spki), options)),
   );
   return encodeSigned(tbs, issuer.key);
-}
-
-/** SHA-1 over the bits of the key (RFC 5280 4.2.1.2, method 1): a name for the key, not a protection. */
-export function keyIdentifierOf(subjectPublicKeyInfo: Uint8Array): string {
-  const fields = readDer(subjectPublicKeyInfo, TAG.SEQUENCE, "public key").children();
-  fields.take(TAG.SEQUENCE, "public key algorithm");
-  return hash("sha1", readBitStringOctets(fields.take(TAG.BIT_STRING, "public key bits")), "hex");
 }
 
 /** Names of all forms, in the order of the options. */

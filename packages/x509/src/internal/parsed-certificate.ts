@@ -1,9 +1,9 @@
 import { hash, type KeyObject } from "node:crypto";
-import { type AlgorithmIdentifier, decodeAlgorithm } from "../algorithm.ts";
+import type { AlgorithmIdentifier } from "../algorithm.ts";
 import type { Certificate } from "../certificate.ts";
 import { contextTag, type DerCursor, type DerElement, type DerLimits, TAG } from "../der.ts";
 import { readTime } from "../der-time.ts";
-import { readBitStringOctets, readIntegerHex, readSmallInteger } from "../der-values.ts";
+import { readIntegerHex, readSmallInteger } from "../der-values.ts";
 import { X509Error } from "../error.ts";
 import { decodeExtensions, type Extension, type RawExtension } from "../extension.ts";
 import type { GeneralName } from "../general-name.ts";
@@ -19,6 +19,7 @@ import {
 } from "../standard-extensions.ts";
 import { collectWarnings, type Warn, type X509Warning } from "../warning.ts";
 import { warnOfAlgorithm, warnOfPublicKey, warnOfSerialNumber } from "./certificate-warnings.ts";
+import { decodePublicKeyAlgorithm } from "./public-key-info.ts";
 
 /** The facts are decoded at once, so that damage shows; hash and key object, which cost more, on first use. */
 export class ParsedCertificate implements Certificate {
@@ -110,14 +111,6 @@ function decodeVersion(wrapped: DerElement | undefined, warn: Warn): number {
   return version;
 }
 
-function decodePublicKeyAlgorithm(key: DerElement): AlgorithmIdentifier {
-  const fields = key.children();
-  const algorithm = decodeAlgorithm(fields.take(TAG.SEQUENCE, "public key algorithm"));
-  readBitStringOctets(fields.take(TAG.BIT_STRING, "public key bits"));
-  fields.finish("public key");
-  return algorithm;
-}
-
 function skipUniqueIdentifiers(fields: DerCursor, warn: Warn): void {
   const issuer = fields.takeOptional(contextTag(1, "primitive"));
   const subject = fields.takeOptional(contextTag(2, "primitive"));
@@ -129,7 +122,7 @@ function skipUniqueIdentifiers(fields: DerCursor, warn: Warn): void {
 function decodeWrappedExtensions(fields: DerCursor, version: number, warn: Warn): RawExtension[] {
   const wrapped = fields.takeOptional(contextTag(3));
   if (wrapped === undefined) return [];
-  if (version !== 3) warn("extensions_before_v3", `a version ${version} certificate has extensions`);
+  if (version !== 3) warn("extensions_before_version", `a version ${version} certificate has extensions`);
   const list = wrapped.children();
   const extensions = list.take(TAG.SEQUENCE, "extensions");
   list.finish("extensions");
