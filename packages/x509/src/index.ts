@@ -109,6 +109,8 @@ export {
   namesEqual,
 } from "./name.ts";
 export { encodeName } from "./name-writer.ts";
+export { type PathOptions, type PathPurpose, type PathResult, validatePath } from "./path.ts";
+export type { PathFailure, PathFailureCode } from "./path-failure.ts";
 export { encodePem, type PemBlock, parsePem } from "./pem.ts";
 export { createSignature, verifySignature } from "./signature.ts";
 export type {
