@@ -15,6 +15,8 @@ export interface OptionDefinition {
   readonly default?: string | boolean | readonly string[];
   /** May be given several times; comma-separated in the environment, a list in the config file. */
   readonly repeatable?: boolean;
+  /** One more environment variable, after `NEWLEAF_<COMMAND>_<OPTION>`: for what several commands share. */
+  readonly env?: string;
   /** Shown when the value is missing or refused and the schema has no better advice. */
   readonly hint?: string;
 }

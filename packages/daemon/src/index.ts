@@ -18,6 +18,9 @@
  * ```
  * @module
  */
+
+/** For the schemas of options; re-exported so that every program and this package use one zod. */
+export { z } from "zod";
 export {
   type AdminOptions,
   type AdminResponse,

@@ -82,8 +82,8 @@ export function envName(prefix: string, option: OptionDefinition): string {
 function findValue(key: string, option: OptionDefinition, sources: ConfigSources): Found | undefined {
   const flag = sources.flags[key];
   if (flag !== undefined) return { raw: flag, source: "the command line" };
-  for (const prefix of sources.envPrefixes) {
-    const name = envName(prefix, option);
+  const shared = option.env === undefined ? [] : [option.env];
+  for (const name of [...sources.envPrefixes.map((prefix) => envName(prefix, option)), ...shared]) {
     const text = sources.env[name];
     // An empty variable is how manifests say "not set".
     if (text !== undefined && text !== "") return { raw: fromText(option, text), source: name };
