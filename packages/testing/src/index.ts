@@ -1,1 +1,46 @@
-export {};
+/**
+ * Real protocols for tests and the demo: an authority that issues good and bad certificates, and directories
+ * written as the kubelet and the cert-manager CSI driver write them.
+ *
+ * ```ts
+ * const authority = createTestAuthority();
+ * await using volume = await createAtomicVolume(directory);
+ * await volume.write(authority.issue({ dnsNames: ["backend"] }).files());
+ * ```
+ */
+export {
+  type AtomicVolume,
+  createAtomicVolume,
+  type VolumeFiles,
+  type WriteOptions,
+  type WriteResult,
+} from "./atomic-volume.ts";
+export {
+  type CsiVolume,
+  type CsiVolumeOptions,
+  type CsiVolumeWrite,
+  startCsiVolume,
+} from "./csi-volume.ts";
+export {
+  copyLikeSubPath,
+  deleteFiles,
+  type PlainWriteOptions,
+  replaceDirectory,
+  withoutDataLink,
+  writeEmpty,
+  writeHalf,
+  writePlainFiles,
+  writeTornPair,
+  writeUnreadable,
+} from "./hostile-writers.ts";
+export { createManualClock, type ManualClock } from "./manual-clock.ts";
+export {
+  type CrlOptions,
+  createTestAuthority,
+  type IssueDefect,
+  type TestAuthority,
+  type TestAuthorityOptions,
+  type TestIssueOptions,
+  type TestRollover,
+} from "./test-authority.ts";
+export { createTestIdentity, type KeyFormat, type TestIdentity } from "./test-identity.ts";
