@@ -1,12 +1,13 @@
 import type { KeyObject } from "node:crypto";
 import type { AlgorithmIdentifier } from "./algorithm.ts";
-import { checkDer, type DerLimits, TAG } from "./der.ts";
+import { checkDer, type DerLimits } from "./der.ts";
+import { X509Error } from "./error.ts";
 import type { Extension } from "./extension.ts";
 import type { GeneralName } from "./general-name.ts";
 import { ParsedCertificate } from "./internal/parsed-certificate.ts";
 import type { KeyUsage } from "./key-usage.ts";
 import type { DistinguishedName } from "./name.ts";
-import { encodePem, parsePem } from "./pem.ts";
+import { encodePem, isDer, type PemBlock, parsePem } from "./pem.ts";
 import type { AuthorityKeyIdentifier, BasicConstraints, NameConstraints } from "./standard-extensions.ts";
 import type { X509Warning } from "./warning.ts";
 
@@ -66,17 +67,23 @@ export function parseCertificate(der: Uint8Array, limits: Partial<DerLimits> = {
 }
 
 /**
- * All certificates of a text with CERTIFICATE blocks (other blocks are passed over), or the one certificate of
- * DER octets. A text without such blocks has none; a damaged block throws.
+ * All certificates of a text with CERTIFICATE blocks (blocks of other kinds are passed over), or the one of DER
+ * octets. A text without such blocks has none; a damaged block throws, so that none is lost silently.
  */
 export function parseCertificates(pemOrDer: string | Uint8Array): readonly Certificate[] {
-  if (typeof pemOrDer !== "string" && pemOrDer[0] === TAG.SEQUENCE) return [parseCertificate(pemOrDer)];
-  return parsePem(pemOrDer)
-    .filter(({ label }) => label === "CERTIFICATE")
-    .map(({ der }) => parseCertificate(der));
+  if (isDer(pemOrDer)) return [parseCertificate(pemOrDer)];
+  return parsePem(pemOrDer).filter(isCertificate).map(({ der }) => parseCertificate(der));
 }
 
 /** The certificates as PEM text, in order. */
 export function encodeCertificates(certificates: readonly Certificate[]): string {
   return certificates.map(({ der }) => encodePem("CERTIFICATE", der)).join("");
+}
+
+/** "X509 CERTIFICATE" is the older label (RFC 7468 5.1). */
+function isCertificate({ label, offset }: PemBlock): boolean {
+  if (label === "TRUSTED CERTIFICATE") {
+    throw new X509Error("ERR_X509_PEM", "OpenSSL's TRUSTED CERTIFICATE form cannot be read", { offset });
+  }
+  return label === "CERTIFICATE" || label === "X509 CERTIFICATE";
 }

@@ -1,9 +1,9 @@
 import type { AlgorithmIdentifier } from "./algorithm.ts";
-import { checkDer, type DerLimits, TAG } from "./der.ts";
+import { checkDer, type DerLimits } from "./der.ts";
 import type { Extension } from "./extension.ts";
 import { ParsedCrl } from "./internal/parsed-crl.ts";
 import type { DistinguishedName } from "./name.ts";
-import { encodePem, parsePem } from "./pem.ts";
+import { encodePem, isDer, parsePem } from "./pem.ts";
 import type { AuthorityKeyIdentifier } from "./standard-extensions.ts";
 import type { X509Warning } from "./warning.ts";
 
@@ -51,7 +51,10 @@ export interface CertificateRevocationList {
   readonly signatureAlgorithm: AlgorithmIdentifier;
   readonly signature: Uint8Array;
   readonly warnings: readonly X509Warning[];
-  /** The entry for a serial number, in hex as `Certificate.serialNumber` has it; constant time in the list's size. */
+  /**
+   * The entry for a serial number in hex, as `Certificate.serialNumber` has it. Leading zeros do not count, as
+   * other tools do not print them. The time it takes does not depend on the size of the list.
+   */
   isRevoked(serialNumber: string): Revocation | undefined;
 }
 
@@ -70,7 +73,7 @@ export function parseCrl(der: Uint8Array, limits: Partial<DerLimits> = {}): Cert
  * text without such blocks has none; a damaged block throws.
  */
 export function parseCrls(pemOrDer: string | Uint8Array): readonly CertificateRevocationList[] {
-  if (typeof pemOrDer !== "string" && pemOrDer[0] === TAG.SEQUENCE) return [parseCrl(pemOrDer)];
+  if (isDer(pemOrDer)) return [parseCrl(pemOrDer)];
   return parsePem(pemOrDer)
     .filter(({ label }) => label === "X509 CRL")
     .map(({ der }) => parseCrl(der));

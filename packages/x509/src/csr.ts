@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import type { AlgorithmIdentifier } from "./algorithm.ts";
 import { CERTIFICATE_LIMITS } from "./certificate.ts";
-import { checkDer, TAG } from "./der.ts";
+import { checkDer } from "./der.ts";
 import { X509Error } from "./error.ts";
 import type { Extension } from "./extension.ts";
 import type { GeneralName } from "./general-name.ts";
@@ -10,7 +10,7 @@ import { writeRequest } from "./internal/request-writer.ts";
 import type { IssueOptions } from "./issue.ts";
 import type { KeyUsage } from "./key-usage.ts";
 import type { DistinguishedName } from "./name.ts";
-import { encodePem, parsePem } from "./pem.ts";
+import { encodePem, isDer, parsePem } from "./pem.ts";
 import { verifySignature } from "./signature.ts";
 import type { BasicConstraints } from "./standard-extensions.ts";
 import type { X509Warning } from "./warning.ts";
@@ -58,7 +58,7 @@ export function createCsr(key: KeyObject, options: RequestOptions): Uint8Array {
 
 /** The one request in PEM (`CERTIFICATE REQUEST`, or the older `NEW CERTIFICATE REQUEST`) or DER. */
 export function parseCsr(pemOrDer: string | Uint8Array): CertificateRequest {
-  const der = typeof pemOrDer !== "string" && pemOrDer[0] === TAG.SEQUENCE ? pemOrDer : onlyBlock(pemOrDer);
+  const der = isDer(pemOrDer) ? pemOrDer : onlyBlock(pemOrDer);
   const elements = checkDer(der, CERTIFICATE_LIMITS);
   const maxElements = CERTIFICATE_LIMITS.maxElements - elements;
   return new ParsedRequest(new Uint8Array(der), { ...CERTIFICATE_LIMITS, maxElements });

@@ -33,7 +33,8 @@ export function readSmallInteger(element: DerElement, max: number, what: string)
   return value;
 }
 
-function checkInteger(element: DerElement): void {
+/** Refuses an INTEGER without octets or with more than it needs (X.690 8.3.2). */
+export function checkInteger(element: DerElement): void {
   const { bytes, contentStart, length } = element;
   if (length === 0) throw damage("integer without octets", element);
   if (length === 1) return;
@@ -49,15 +50,29 @@ const MAX_OID_OCTETS = 64;
 /** OBJECT IDENTIFIER in dotted form; at most 64 octets. */
 export function readOid(element: DerElement): string {
   const { bytes, contentStart, end, length } = element;
-  if (length === 0) throw damage("object identifier without octets", element);
   if (length > MAX_OID_OCTETS) throw new X509Error("ERR_X509_LIMIT", `object identifier of ${length} octets`);
+  const key = bytes.toString("latin1", contentStart, end);
+  const known = knownOids.get(key);
+  if (known !== undefined) return known;
+  const text = decodeOid(element);
+  if (knownOids.size < MAX_KNOWN_OIDS) knownOids.set(key, text);
+  return text;
+}
+
+// The same few dozen identifiers make up nearly every certificate, and spelling one out costs more than reading
+// all else of an extension. Bounded, and a pure function of the octets.
+const knownOids = new Map<string, string>();
+const MAX_KNOWN_OIDS = 512;
+
+function decodeOid(element: DerElement): string {
+  const { bytes, contentStart, end } = element;
+  if (element.length === 0) throw damage("object identifier without octets", element);
   if (((bytes[end - 1] ?? 0) & 0x80) !== 0) throw damage("object identifier is cut short", element);
   let text = "";
-  let position = contentStart;
-  while (position < end) {
+  for (let position = contentStart; position < end; ) {
     if (bytes[position] === 0x80) throw damage("object identifier is not in its shortest form", element);
-    let arc = 0;
     const start = position;
+    let arc = 0;
     while (((bytes[position] ?? 0) & 0x80) !== 0) arc = arc * 128 + ((bytes[position++] ?? 0) & 0x7f);
     arc = arc * 128 + (bytes[position++] ?? 0);
     // Seven octets hold 49 bits; longer arcs (UUIDs under 2.25) leave the exact range of a number.

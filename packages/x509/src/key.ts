@@ -1,5 +1,7 @@
+import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import type { Certificate } from "./certificate.ts";
+import { readDer, TAG } from "./der.ts";
 import { X509Error } from "./error.ts";
 import { parsePem } from "./pem.ts";
 
@@ -14,7 +16,7 @@ export function parsePrivateKey(pem: string | Uint8Array): KeyObject {
   if (pem.length > MAX_KEY_OCTETS) {
     throw new X509Error("ERR_X509_LIMIT", `private key text of more than ${MAX_KEY_OCTETS} octets`);
   }
-  const text = typeof pem === "string" ? pem : new TextDecoder("latin1").decode(pem);
+  const text = typeof pem === "string" ? pem : Buffer.from(pem).toString("latin1");
   if (/^Proc-Type:.*ENCRYPTED/m.test(text)) throw encrypted();
   const blocks = parsePem(text).filter(({ label }) => label.endsWith("PRIVATE KEY"));
   const [block, second] = blocks;
@@ -50,9 +52,11 @@ const KEY_FORMATS: Readonly<Record<string, "pkcs8" | "sec1" | "pkcs1">> = {
 
 function importPrivateKey(der: Uint8Array, type: "pkcs8" | "sec1" | "pkcs1"): KeyObject {
   try {
+    // OpenSSL would overlook octets after the key.
+    readDer(der, TAG.SEQUENCE, "private key");
     return createPrivateKey({ key: Buffer.from(der), format: "der", type });
   } catch {
-    // No cause: what OpenSSL says about a damaged key may quote it.
+    // No cause: what is said about a damaged key may quote it.
     throw new X509Error("ERR_X509_KEY", "private key is damaged or of a kind that cannot be used");
   }
 }

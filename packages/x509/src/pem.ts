@@ -10,6 +10,7 @@ export interface PemBlock {
 
 /** Room for one certificate revocation list of 64 MiB; larger texts are refused before they are looked at. */
 const MAX_PEM_OCTETS = 96 * 1024 * 1024;
+const MAX_BLOCKS = 100_000;
 
 /**
  * Every block of a text (RFC 7468), in order. Text between blocks is skipped, but nothing that looks like a
@@ -26,6 +27,9 @@ export function parsePem(text: string | Uint8Array): readonly PemBlock[] {
     const begin = source.indexOf("-----BEGIN", from);
     refuseStrayEnd(source, from, begin);
     if (begin === -1) return blocks;
+    if (blocks.length === MAX_BLOCKS) {
+      throw new X509Error("ERR_X509_LIMIT", `PEM text of more than ${MAX_BLOCKS} blocks`);
+    }
     const label = labelAt(source, begin, "BEGIN");
     const bodyStart = begin + `-----BEGIN ${label}-----`.length;
     const end = source.indexOf("-----", bodyStart);
@@ -34,6 +38,11 @@ export function parsePem(text: string | Uint8Array): readonly PemBlock[] {
     blocks.push({ label, der: decodeBase64(source.slice(bodyStart, end), label, begin), offset: begin });
     from = end + `-----END ${label}-----`.length;
   }
+}
+
+/** Whether octets are DER rather than text: a SEQUENCE of more than 127 octets, which no ASCII text looks like. */
+export function isDer(input: string | Uint8Array): input is Uint8Array {
+  return typeof input !== "string" && input[0] === 0x30 && (input[1] ?? 0) >= 0x80;
 }
 
 /** One block as text: 64 characters a line, newline at the end (RFC 7468 2). */

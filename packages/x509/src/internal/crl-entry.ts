@@ -1,7 +1,7 @@
 import type { Revocation } from "../crl.ts";
 import { DerCursor, type DerElement, TAG } from "../der.ts";
 import { readTime } from "../der-time.ts";
-import { readSmallInteger } from "../der-values.ts";
+import { checkInteger, readSmallInteger } from "../der-values.ts";
 import { X509Error } from "../error.ts";
 import { decodeExtensions, EXTENSION, type RawExtension } from "../extension.ts";
 import type { Warn } from "../warning.ts";
@@ -41,11 +41,13 @@ export function revocationAt(bytes: Uint8Array, offset: number): Revocation {
   return { date, reason };
 }
 
-/** The octets of the serial number in a checked entry: start and length. */
+/** The octets of the serial number in a checked entry, without the zero that keeps it positive. */
 export function serialRange(bytes: Uint8Array, offset: number): [start: number, length: number] {
   const first = bytes[offset + 1] ?? 0;
   const serial = offset + 2 + (first < 0x80 ? 0 : first & 0x7f);
-  return [serial + 2, bytes[serial + 1] ?? 0];
+  const length = bytes[serial + 1] ?? 0;
+  const zero = length > 1 && bytes[serial + 2] === 0 ? 1 : 0;
+  return [serial + 2 + zero, length - zero];
 }
 
 const PROCESSED: ReadonlySet<string> = new Set([EXTENSION.reasonCode, EXTENSION.invalidityDate]);
@@ -54,7 +56,8 @@ const MAX_SERIAL_OCTETS = 127;
 
 function readEntry(fields: DerCursor, warn: Warn): Revocation & { extensions: readonly RawExtension[] } {
   const serial = fields.take(TAG.INTEGER, "serial number");
-  if (serial.length === 0 || serial.length > MAX_SERIAL_OCTETS) {
+  checkInteger(serial);
+  if (serial.length > MAX_SERIAL_OCTETS) {
     throw new X509Error("ERR_X509_CRL", `serial number of ${serial.length} octets`, { offset: serial.start });
   }
   const date = readTime(fields, "revocation date", warn);

@@ -71,11 +71,12 @@ export class ParsedCrl implements CertificateRevocationList {
   }
 
   isRevoked(serialNumber: string): Revocation | undefined {
-    if (!/^([0-9a-f]{2})+$/i.test(serialNumber)) {
+    const digits = serialNumber.replace(/^0+(?=.)/, "");
+    if (!/^[0-9a-f]+$/i.test(digits)) {
       throw new X509Error("ERR_X509_CRL", "serial number to look up is not hex");
     }
     this.#index ??= createSerialIndex(this.der, this.#entryOffsets);
-    const offset = this.#index.find(Buffer.from(serialNumber, "hex"));
+    const offset = this.#index.find(Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, "hex"));
     return offset === undefined ? undefined : revocationAt(this.der, offset);
   }
 }
