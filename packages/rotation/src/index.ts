@@ -1,5 +1,7 @@
+export { createRotatingAgent, type RotatingAgent, type RotatingAgentOptions } from "./agent.ts";
 export type { Clock, Timer } from "./clock.ts";
 export { systemClock } from "./clock.ts";
+export type { Consumer, DrainReport } from "./consumer.ts";
 export { RotationError, type RotationErrorCode } from "./error.ts";
 export { type WatchFilesLocation, type WatchFilesOptions, watchFiles } from "./file-source.ts";
 export { checkMaterial, type GateOptions, type GatePass, type GateRefusal, type GateResult } from "./gate.ts";
@@ -13,4 +15,39 @@ export {
 export type { IdentitySource, Refusal, RefusalCode, SourceStatus } from "./identity-source.ts";
 export type { IdentityMaterial, MaterialNames } from "./internal/parse-material.ts";
 export type { Logger } from "./logger.ts";
+export {
+  type Rotation,
+  type RotationMatch,
+  type RotationOptions,
+  type RotationStatus,
+  startRotation,
+} from "./rotation.ts";
+export {
+  type ConsumerReport,
+  type ConsumerReportJson,
+  describeRecord,
+  describeServed,
+  type GenerationFacts,
+  type RotationOutcome,
+  type RotationReason,
+  type RotationRecord,
+  type RotationRecordJson,
+  type ServedFacts,
+  type ServedFactsJson,
+  type ServedReportJson,
+  type Stage,
+} from "./rotation-record.ts";
 export { secureContextOptions } from "./secure-context.ts";
+export {
+  isProved,
+  type ProveServedOptions,
+  parseTarget,
+  proveServed,
+  resolveTarget,
+  type ServedReport,
+  type ServedTarget,
+  type ServedVerdict,
+  type VerifyServedOptions,
+  verifyServed,
+} from "./served.ts";
+export type { Authorizer, VerifiedPeer } from "./verified-peer.ts";
