@@ -1,0 +1,3 @@
+module newleaf/bench/go-mtls
+
+go 1.26.0

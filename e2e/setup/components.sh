@@ -1,0 +1,39 @@
+# The table of real components, and where each is. Sourced by install.sh and env.sh.
+#
+# A row: name, variable that env.sh prints, profile, version, program.
+# - profile: `ci` is quick to install, `all` is not (Go builds).
+# - version: `system` is whatever the distribution has, and the program is looked up by name; any other
+#   version is pinned and the program is a path below ${NEWLEAF_CACHE}/<name>-<version>.
+# install.sh holds one function per row, `install_<name with _ for ->`.
+
+setup_directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+peers_directory=$(cd "$setup_directory/../../bench/peers" && pwd)
+cache=${NEWLEAF_CACHE:-$HOME/.cache/newleaf}
+
+# Our own programs: a version that changes with their source.
+source_digest() { (cd "$1" && cat go.mod go.sum ./*.go 2>/dev/null || true) | sha256sum | cut -c1-8; }
+
+components() {
+  cat <<TABLE
+curl         NEWLEAF_CURL         ci   system   curl
+openssl      NEWLEAF_OPENSSL      ci   system   openssl
+nginx        NEWLEAF_NGINX        ci   system   nginx
+requests     NEWLEAF_PYTHON       ci   2.34.2   bin/python
+envoy        NEWLEAF_ENVOY        ci   1.40.0   envoy/_bin/envoy
+node-lts     NEWLEAF_NODE_LTS     ci   24.21.0  bin/node
+go-mtls      NEWLEAF_GO_MTLS      all  $(source_digest "$peers_directory/go-mtls")         go-mtls
+ghostunnel   NEWLEAF_GHOSTUNNEL   all  1.8.4    ghostunnel
+certwatcher  NEWLEAF_CERTWATCHER  all  0.25.2-$(source_digest "$peers_directory/certwatcher")  certwatcher
+TABLE
+}
+
+# component_path NAME VERSION PROGRAM: prints the program's absolute path; fails where it is absent.
+component_path() {
+  if [[ $2 == system ]]; then
+    PATH=$PATH:/usr/sbin:/sbin command -v "$3"
+  elif [[ -x $cache/$1-$2/$3 ]]; then
+    printf '%s\n' "$cache/$1-$2/$3"
+  else
+    return 1
+  fi
+}

