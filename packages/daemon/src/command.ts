@@ -21,6 +21,9 @@ export interface OptionDefinition {
   readonly hint?: string;
 }
 
+/** An option whose value is known to be a `T`: the type of options that commands share. */
+export type TypedOption<T> = OptionDefinition & { readonly schema: z.ZodType<T> };
+
 /** One positional argument: `<url>`, `[dir]`, `<file...>`. */
 export interface ArgumentDefinition {
   readonly placeholder: string;
@@ -86,7 +89,7 @@ export interface CommandDefinition<O extends OptionMap, A extends ArgumentMap> {
    */
   readonly longRunning?: boolean | { readonly admin: string };
   /** Returns (or resolves to) the exit code: nothing or 0 for done, 1 for a check that failed. */
-  run(config: ConfigOf<O, A>, context: CommandContext): Promise<ExitCode> | ExitCode;
+  run(config: ConfigOf<O, A>, context: CommandContext): Promise<ExitCode> | Promise<void> | ExitCode;
 }
 
 export type ExitCode = 0 | 1 | undefined;
@@ -108,7 +111,10 @@ export interface LeafCommand {
   /** `--log-level`, and what long-running commands have beside it. */
   readonly commonOptions: OptionMap;
   readonly longRunning: boolean;
-  run(config: Readonly<Record<string, unknown>>, context: CommandContext): Promise<ExitCode> | ExitCode;
+  run(
+    config: Readonly<Record<string, unknown>>,
+    context: CommandContext,
+  ): Promise<ExitCode> | Promise<void> | ExitCode;
 }
 
 /** Commands under one word: `newleaf proxy server`, `newleaf proxy client`. */

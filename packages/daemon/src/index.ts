@@ -47,6 +47,7 @@ export {
   type OptionDefinition,
   type OptionMap,
   type Output,
+  type TypedOption,
 } from "./command.ts";
 export { type ConfigEntry, type ConfigFile, loadConfigFile, parseConfigFile } from "./config-file.ts";
 export { duration, formatDuration, parseDuration } from "./duration.ts";

@@ -1,16 +1,11 @@
 import { z } from "zod";
-import type { OptionDefinition, OptionMap } from "../command.ts";
+import type { OptionDefinition, OptionMap, TypedOption } from "../command.ts";
 import { duration } from "../duration.ts";
 import { type HostPort, hostPort } from "../host-port.ts";
 import { logLevels } from "../logger.ts";
 
 /** `--json`: machine-readable output on stdout; logs stay on stderr. Spread it into a command's options. */
-export const jsonOption: {
-  readonly flag: string;
-  readonly description: string;
-  readonly schema: z.ZodType<boolean>;
-  readonly default: boolean;
-} = {
+export const jsonOption: TypedOption<boolean> = {
   flag: "--json",
   description: "machine-readable output on stdout",
   schema: z.boolean(),

@@ -1,0 +1,27 @@
+import type { Command } from "@newleaf/daemon";
+import type { CommandEntry } from "@newleaf/daemon/program";
+
+/**
+ * Every command with what the listing says about it. The programs behind them are imported only when one of
+ * their commands runs; a test keeps these lines equal to theirs.
+ */
+export const manifest: readonly CommandEntry[] = [
+  entry("ca", "a small certificate authority for development", () => import("@newleaf/ca")),
+];
+
+interface App {
+  readonly commands: readonly Command[];
+}
+
+function entry(name: string, summary: string, load: () => Promise<App>): CommandEntry {
+  return {
+    name,
+    summary,
+    async load() {
+      const { commands } = await load();
+      const command = commands.find((candidate) => candidate.name === name);
+      if (command === undefined) throw new Error(`no command ${name} in its program`);
+      return command;
+    },
+  };
+}
