@@ -45,7 +45,8 @@ export function checkInteger(element: DerElement): void {
   }
 }
 
-const MAX_OID_OCTETS = 64;
+/** No identifier in use comes near; longer ones are refused. */
+export const MAX_OID_OCTETS = 64;
 
 /** OBJECT IDENTIFIER in dotted form; at most 64 octets. */
 export function readOid(element: DerElement): string {

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { contextTag, TAG } from "./der.ts";
+import { MAX_OID_OCTETS } from "./der-values.ts";
 import { X509Error } from "./error.ts";
 
 /** One element: identifier octet, shortest length, then the parts one after the other. */
@@ -66,14 +67,18 @@ export function enumerated(value: number): Uint8Array {
 
 /** OBJECT IDENTIFIER from its dotted form. */
 export function oid(dotted: string): Uint8Array {
-  if (!/^[0-2](\.(0|[1-9]\d{0,38}))+$/.test(dotted) || dotted.length > 200) {
+  if (!/^[0-2](\.(0|[1-9]\d{0,38})){1,64}$/.test(dotted)) {
     throw new X509Error("ERR_X509_ISSUE", `"${dotted.slice(0, 80)}" is not an object identifier`);
   }
   const [first = 0n, second = 0n, ...rest] = dotted.split(".").map(BigInt);
   if (first < 2n && second > 39n) {
     throw new X509Error("ERR_X509_ISSUE", `"${dotted}" is not an object identifier`);
   }
-  return encode(TAG.OID, [Uint8Array.from([first * 40n + second, ...rest].flatMap(arcOctets))]);
+  const octets = [first * 40n + second, ...rest].flatMap(arcOctets);
+  if (octets.length > MAX_OID_OCTETS) {
+    throw new X509Error("ERR_X509_ISSUE", `object identifier of ${octets.length} octets`);
+  }
+  return encode(TAG.OID, [Uint8Array.from(octets)]);
 }
 
 export function octetString(bytes: Uint8Array): Uint8Array {

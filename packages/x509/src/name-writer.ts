@@ -56,12 +56,11 @@ function unescapeValue(raw: string): string {
   return Buffer.concat(octets).toString("utf8");
 }
 
-/** Blanks around a value do not count, but an escaped blank at its end does. */
+/** Spaces around a value do not count, but an escaped one at its end does; other blanks are part of it. */
 function trimUnescaped(raw: string): string {
-  const trimmed = raw.trim();
-  return /(^|[^\\])(\\\\)*\\$/.test(trimmed) && raw.trimStart().length > trimmed.length
-    ? `${trimmed} `
-    : trimmed;
+  const trimmed = raw.replace(/^ +| +$/g, "");
+  const lostEscaped = /(^|[^\\])(\\\\)*\\$/.test(trimmed) && raw.endsWith(" ");
+  return lostEscaped ? `${trimmed} ` : trimmed;
 }
 
 function splitUnescaped(text: string, separator: RegExp): string[] {
