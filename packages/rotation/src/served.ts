@@ -12,7 +12,7 @@ export { parseTarget, resolveTarget, type ServedTarget } from "./internal/served
  * What a handshake showed, compared with what was expected:
  * - `equal`: the same leaf, octet for octet
  * - `older`, `newer`: another leaf of the same identity (first URI, DNS or IP name, else common name), ordered by
- *   notBefore, then notAfter, then serial number
+ *   notBefore, then notAfter; older when both are equal, for serial numbers are random and have no order
  * - `foreign`: a leaf of another identity, or one that cannot be read
  * - `unreachable`: no leaf was seen before the deadline
  */
@@ -136,8 +136,7 @@ function compareLeaves(served: Certificate, expected: Certificate): ServedVerdic
   if (identityOf(served) !== identityOf(expected)) return "foreign";
   const order =
     served.notBefore.getTime() - expected.notBefore.getTime() ||
-    served.notAfter.getTime() - expected.notAfter.getTime() ||
-    Number(BigInt(`0x${served.serialNumber}`) - BigInt(`0x${expected.serialNumber}`));
+    served.notAfter.getTime() - expected.notAfter.getTime();
   return order > 0 ? "newer" : "older";
 }
 

@@ -17,8 +17,7 @@ export function requestPostgresTls(socket: Socket): Promise<void> {
     const onReadable = (): void => {
       const answer: Buffer | null = socket.read(1);
       if (answer === null) return;
-      if (socket.readableLength > 0) settle(new Error("unencrypted data after the answer to the SSLRequest"));
-      else settle(refusal(answer[0]));
+      settle(refusal(answer[0]) ?? injection(socket.readableLength));
     };
     const onEnd = (): void => settle(new Error("connection closed instead of an answer to the SSLRequest"));
     socket.on("readable", onReadable).on("end", onEnd).on("error", settle);
@@ -32,4 +31,8 @@ function refusal(answer: number | undefined): Error | undefined {
     return new Error('the server does not speak TLS (answered "N" to the SSLRequest: ssl is off)');
   if (answer === 0x45) return new Error("the server answered the SSLRequest with an error");
   return new Error("the server does not speak the PostgreSQL protocol");
+}
+
+function injection(waiting: number): Error | undefined {
+  return waiting > 0 ? new Error("unencrypted data after the answer to the SSLRequest") : undefined;
 }
