@@ -21,10 +21,10 @@ export type RevocationResult =
  * from the anchor downward. `path` is valid otherwise and runs from the leaf to the anchor; without any list
  * nothing is checked.
  *
- * A list counts if it is complete, signed by the key that signed the certificate, and that key may sign lists.
- * Delta lists and lists with an issuing distribution point (partitioned, indirect) are not supported and count as
- * missing, with the reason. Of several the newest decides, and it must be current: one that has run out, or never
- * says when it will, is `crl_expired`.
+ * A list counts if it is signed by the key that signed the certificate, and that key may sign lists. Of several the
+ * newest decides. It must be complete: delta lists and lists with an issuing distribution point (partitioned,
+ * indirect) are not supported and make it `crl_missing`, older complete ones or not. And it must be current: one
+ * that has run out, or does not say when it will, is `crl_expired`.
  */
 export function checkRevocation(
   path: readonly Certificate[],
@@ -55,14 +55,17 @@ function statusOf(
 ): RevocationResult {
   const name = keyOfName(certificate.issuer);
   const named = crls.filter((crl) => keyOfName(crl.issuer) === name).sort(newestFirst);
-  let unusable: string | undefined;
+  let why: string | undefined;
   for (const crl of named) {
-    const reason = whyUnusable(crl, issuer, now, budget);
-    if (reason === undefined) return statusOn(crl, certificate, now);
-    unusable ??= reason;
+    const foreign = whyForeign(crl, issuer, now, budget);
+    why ??= foreign;
+    if (foreign !== undefined) continue;
+    why = whyUnsupported(crl);
+    if (why === undefined) return statusOn(crl, certificate, now);
+    break;
   }
   const missing = `no revocation list of ${formatName(certificate.issuer)} for ${describeCertificate(certificate)}`;
-  const message = unusable === undefined ? missing : `${missing}: the one given ${unusable}`;
+  const message = why === undefined ? missing : `${missing}: the newest one ${why}`;
   return pathFailure("crl_missing", certificate, message);
 }
 
@@ -82,15 +85,22 @@ function statusOn(crl: CertificateRevocationList, certificate: Certificate, now:
   return pathFailure("crl_expired", certificate, message);
 }
 
-const PROCESSED: ReadonlySet<string> = new Set([EXTENSION.crlNumber, EXTENSION.authorityKeyIdentifier]);
-
-/** RFC 5280 5.2 and 6.3.3 a to g, the cheap reasons first. */
-function whyUnusable(
+/** RFC 5280 6.3.3 f and g: not a list by this issuer, or none yet. */
+function whyForeign(
   crl: CertificateRevocationList,
   issuer: Certificate,
   now: Date,
   budget: SignatureBudget,
 ): string | undefined {
+  if (!(crl.thisUpdate <= now)) return `is not valid before ${crl.thisUpdate.toISOString()}`;
+  if (issuer.keyUsage?.has("cRLSign") === false) return "is of a CA whose key usage lacks cRLSign";
+  return isSignedBy(crl, issuer, budget) ? undefined : "is not signed by the key that signed the certificate";
+}
+
+const PROCESSED: ReadonlySet<string> = new Set([EXTENSION.crlNumber, EXTENSION.authorityKeyIdentifier]);
+
+/** RFC 5280 5.2 and 6.3.3 a to e: a list that does not speak for every certificate of its issuer. */
+function whyUnsupported(crl: CertificateRevocationList): string | undefined {
   const has = (oid: string) => crl.extensions.some((extension) => extension.oid === oid);
   if (has(EXTENSION.deltaCrlIndicator)) return "is a delta list, which is not supported";
   if (has(EXTENSION.issuingDistributionPoint)) {
@@ -100,13 +110,9 @@ function whyUnusable(
   if (unknown !== undefined) return `has the unknown critical extension ${unknown.oid}`;
   const [entry] = crl.unknownCriticalEntryExtensions;
   if (entry !== undefined) return `has entries with the unknown critical extension ${entry}`;
-  if (!(crl.thisUpdate <= now)) return `is not valid before ${crl.thisUpdate.toISOString()}`;
-  if (issuer.keyUsage?.has("cRLSign") === false) return "is of a CA whose key usage lacks cRLSign";
   const { oid, parameters } = crl.signatureAlgorithm;
-  if (!isSignedBy(crl, issuer, budget)) return "is not signed by the key that signed the certificate";
-  return describeSignatureAlgorithm(oid, parameters)?.weak === true
-    ? "has a signature that can be forged"
-    : undefined;
+  const weak = describeSignatureAlgorithm(oid, parameters)?.weak === true;
+  return weak ? "has a signature that can be forged" : undefined;
 }
 
 function newestFirst(a: CertificateRevocationList, b: CertificateRevocationList): number {

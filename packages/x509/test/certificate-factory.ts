@@ -1,10 +1,13 @@
 import { createPublicKey, type KeyObject, sign } from "node:crypto";
 import { type Certificate, parseCertificate } from "../src/certificate.ts";
 import { type CertificateRevocationList, parseCrl } from "../src/crl.ts";
+import { DerCursor } from "../src/der.ts";
 import {
   bitString,
   enumerated,
   explicit,
+  ia5String,
+  implicit,
   integer,
   nullValue,
   octetString,
@@ -26,6 +29,7 @@ import {
 import type { GeneralName } from "../src/general-name.ts";
 import { keyIdentifierOf } from "../src/key-identifier.ts";
 import type { KeyUsage } from "../src/key-usage.ts";
+import { decodeName } from "../src/name.ts";
 import { encodeName } from "../src/name-writer.ts";
 import { type KeyKind, privateKey } from "./key-pool.ts";
 
@@ -72,6 +76,21 @@ export interface CertificateSpec {
 
 export function dns(value: string): GeneralName {
   return { type: "dns", value };
+}
+
+export function directory(text: string): GeneralName {
+  return { type: "directory", name: decodeName(new DerCursor(encodeName(text)).read(), () => {}) };
+}
+
+/** A name of a form this package does not know, `registeredID` by default. */
+export function otherName(der: Uint8Array = implicit(8, oid("1.2.3.4"))): GeneralName {
+  return { type: "other", tag: (der[0] ?? 0) & 0x1f, der };
+}
+
+/** The empty DNS name, URI or mail address, which the package does not write. */
+export function emptyName(type: "dns" | "uri" | "email"): GeneralName {
+  const tag = { email: 1, dns: 2, uri: 6 }[type];
+  return { type: "other", tag, der: implicit(tag, ia5String("")) };
 }
 
 /** A root: cA, keyCertSign, cRLSign. */

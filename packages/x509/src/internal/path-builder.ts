@@ -76,13 +76,13 @@ function* extend(
     signed = true;
   }
   if (signed) return;
-  if (mismatched)
-    end(
-      "bad_signature",
-      top,
-      `no certificate of the issuer of ${describeCertificate(top)} has the key that signed it`,
-    );
-  else end("unknown_authority", top, unknownIssuer(top));
+  // A genuine root that merely shares its name with a trusted one was not tampered with.
+  if (!mismatched || (isSelfIssued(top) && isSignedBy(top, top, search.budget))) {
+    end("unknown_authority", top, unknownIssuer(top));
+  } else {
+    const message = `no known issuer of ${describeCertificate(top)} has the key that signed it`;
+    end("bad_signature", top, message);
+  }
 }
 
 /** Each once, without those that are anchors. */
