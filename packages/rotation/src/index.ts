@@ -1,7 +1,9 @@
 export { createRotatingAgent, type RotatingAgent, type RotatingAgentOptions } from "./agent.ts";
+export { allow } from "./authorize.ts";
 export type { Clock, Timer } from "./clock.ts";
 export { systemClock } from "./clock.ts";
 export type { Consumer, DrainReport } from "./consumer.ts";
+export type { DrainOptions } from "./drain.ts";
 export { RotationError, type RotationErrorCode } from "./error.ts";
 export { type WatchFilesLocation, type WatchFilesOptions, watchFiles } from "./file-source.ts";
 export { checkMaterial, type GateOptions, type GatePass, type GateRefusal, type GateResult } from "./gate.ts";
@@ -15,6 +17,8 @@ export {
 export type { IdentitySource, Refusal, RefusalCode, SourceStatus } from "./identity-source.ts";
 export type { IdentityMaterial, MaterialNames } from "./internal/parse-material.ts";
 export type { Logger } from "./logger.ts";
+export { createPeerGuard, type GuardVerdict, type PeerGuard, type PresentedPeer } from "./peer-guard.ts";
+export type { RejectedPeer, Rejection, RejectionCode } from "./rejection.ts";
 export {
   type Rotation,
   type RotationMatch,
@@ -50,4 +54,13 @@ export {
   type VerifyServedOptions,
   verifyServed,
 } from "./served.ts";
-export type { Authorizer, VerifiedPeer } from "./verified-peer.ts";
+export {
+  createServerConsumer,
+  rotateServer,
+  type ServerConsumer,
+  type ServerConsumerOptions,
+  type ServerRotation,
+  type ServerStats,
+} from "./server-consumer.ts";
+export { HANDSHAKE_TIMEOUT_MS, serverOptions } from "./server-options.ts";
+export { type Authorizer, peerOf, type VerifiedPeer } from "./verified-peer.ts";

@@ -1,0 +1,223 @@
+import type { Socket } from "node:net";
+import { createServer, type Server, type TLSSocket, TLSSocket as TlsSocket } from "node:tls";
+import type { Clock, Timer } from "../clock.ts";
+import { RotationError } from "../error.ts";
+import type { Generation } from "../generation.ts";
+import type { RejectionCode } from "../rejection.ts";
+import { classifyOpening } from "./first-bytes.ts";
+import { remoteAddress } from "./remote-address.ts";
+import { describeTlsFailure } from "./tls-failure.ts";
+
+export interface AcceptOptions {
+  readonly clock: Clock;
+  readonly handshakeTimeoutMs: number;
+  /** Whose certificate to show; asked when a client's first octets arrive. */
+  readonly generation: () => Generation;
+  /** TLS is done and the client has proved to hold the key of its certificate. Nothing else is known of it. */
+  readonly onSecure: (socket: TLSSocket, arrival: { address: string; generation: Generation }) => void;
+  readonly onFailure: (failure: { code: RejectionCode; message: string; address: string }) => void;
+}
+
+export interface Acceptor {
+  /** The oldest generation that a handshake under way was begun with; infinity when there is none. */
+  oldestUnderWay(): number;
+  /** From now on connections are closed as they come, and handshakes under way are ended. */
+  close(): void;
+}
+
+/**
+ * Takes the place of the server's own 'connection' listener, the one that makes a TLS socket of it. Other
+ * listeners stay. Why we shake hands ourselves: docs/decisions/0003-own-tls-socket.md.
+ */
+export function acceptConnections(server: Server, options: AcceptOptions): Acceptor {
+  const arrivals = new Set<Arrival>();
+  let closed = false;
+  replaceTlsListener(server, (raw) => {
+    if (closed) {
+      raw.destroy();
+      return;
+    }
+    const arrival: Arrival = new Arrival(server, raw, options, () => arrivals.delete(arrival));
+    arrivals.add(arrival);
+  });
+  return {
+    oldestUnderWay() {
+      let oldest = Number.POSITIVE_INFINITY;
+      for (const { generation } of arrivals) oldest = Math.min(oldest, generation?.number ?? oldest);
+      return oldest;
+    },
+    close() {
+      closed = true;
+      for (const arrival of arrivals) arrival.abandon();
+    },
+  };
+}
+
+function replaceTlsListener(server: Server, listener: (raw: Socket) => void): void {
+  // Every TLS server of this process has the very same function; that is how it is told from listeners of users.
+  const [nodes] = createServer().listeners("connection");
+  if (nodes === undefined || !server.listeners("connection").includes(nodes)) {
+    throw new RotationError(
+      "ERR_ROTATION_OPTIONS",
+      "this is not a TLS server, or it has been given to a rotation before",
+    );
+  }
+  server.off("connection", nodes as (socket: Socket) => void);
+  server.prependListener("connection", listener);
+}
+
+const HTTP_ANSWER_TEXT = "This port speaks HTTPS: connect with TLS and a client certificate.\n";
+const HTTP_ANSWER = [
+  "HTTP/1.1 400 Bad Request",
+  "Content-Type: text/plain; charset=utf-8",
+  `Content-Length: ${HTTP_ANSWER_TEXT.length}`,
+  "Connection: close",
+  "",
+  HTTP_ANSWER_TEXT,
+].join("\r\n");
+
+/** One connection from its first octet to the end of its handshake. */
+class Arrival {
+  generation: Generation | undefined;
+  readonly #server: Server;
+  readonly #raw: Socket;
+  readonly #options: AcceptOptions;
+  readonly #onDone: () => void;
+  readonly #address: string;
+  readonly #timer: Timer;
+  #head: Buffer | undefined;
+  #tls: TLSSocket | undefined;
+  #rawError: Error | undefined;
+  #done = false;
+
+  constructor(server: Server, raw: Socket, options: AcceptOptions, onDone: () => void) {
+    this.#server = server;
+    this.#raw = raw;
+    this.#options = options;
+    this.#onDone = onDone;
+    this.#address = remoteAddress(raw);
+    this.#timer = options.clock.setTimeout(() => this.#timeOut(), options.handshakeTimeoutMs);
+    raw.on("error", (error) => {
+      this.#rawError = error;
+    });
+    raw.on("readable", this.#onReadable);
+    raw.once("end", this.#onRawEnd);
+    raw.once("close", this.#onRawClose);
+  }
+
+  abandon(): void {
+    this.#settle();
+    this.#raw.destroy();
+  }
+
+  readonly #onReadable = (): void => {
+    const octets: Buffer | null = this.#raw.read();
+    if (octets === null) return;
+    this.#head = this.#head ? Buffer.concat([this.#head, octets]) : octets;
+    const opening = classifyOpening(this.#head);
+    if (opening === "more") return;
+    this.#raw.off("readable", this.#onReadable).off("end", this.#onRawEnd).off("close", this.#onRawClose);
+    if (opening === "tls") this.#shakeHands(this.#head);
+    else if (opening === "http") this.#answerHttp();
+    else this.#refuse("not_tls", `the client does not speak TLS; it began with ${startOf(this.#head)}`);
+  };
+
+  // Half-open servers do not close by themselves.
+  readonly #onRawEnd = (): void => void this.#raw.destroy();
+
+  readonly #onRawClose = (): void => {
+    // Whoever only knocks, such as a TCP health check, has not been refused anything.
+    if (this.#head === undefined) this.#settle();
+    else this.#fail(this.#rawError);
+  };
+
+  // The octets read so far are put back, and handed to TLS by the constructor of its socket.
+  #shakeHands(head: Buffer): void {
+    const server = this.#server as Server & TlsServerInternals;
+    this.#raw.unshift(head);
+    this.generation = this.#options.generation();
+    const socket = new TlsSocket(this.#raw, {
+      isServer: true,
+      server,
+      requestCert: true,
+      rejectUnauthorized: true,
+      secureContext: this.generation.secureContext,
+      ...(server.ALPNProtocols && { ALPNProtocols: server.ALPNProtocols }),
+      ...(server.ALPNCallback && { ALPNCallback: server.ALPNCallback }),
+      ...(server.pauseOnConnect && { pauseOnConnect: true }),
+    });
+    this.#tls = socket;
+    // The socket's listeners keep this object for as long as the connection lives.
+    this.#head = undefined;
+    // Stays for good: an 'error' that nobody listens to would end the process.
+    socket.on("error", (error) => this.#fail(error));
+    socket.once("close", () => this.#fail(this.#rawError));
+    socket.once("secure", () => this.#secure(socket));
+    if (server.listenerCount("keylog") > 0)
+      socket.on("keylog", (line) => server.emit("keylog", line, socket));
+  }
+
+  #secure(socket: TLSSocket): void {
+    const { generation } = this;
+    if (this.#done || !generation) return;
+    this.#settle();
+    this.#options.onSecure(socket, { address: this.#address, generation });
+  }
+
+  #answerHttp(): void {
+    this.#report("plain_http", "the client speaks HTTP without TLS");
+    const { clock, handshakeTimeoutMs } = this.#options;
+    const timer = clock.setTimeout(() => this.#raw.destroy(), handshakeTimeoutMs);
+    this.#raw.once("close", () => timer.cancel());
+    // Read on, or the answer would be lost in the reset of a connection closed with octets unread.
+    this.#raw.on("end", () => this.#raw.destroySoon()).resume();
+    this.#raw.end(HTTP_ANSWER);
+  }
+
+  #timeOut(): void {
+    const seconds = this.#options.handshakeTimeoutMs / 1_000;
+    const what = this.#head || this.#tls ? "did not finish the handshake" : "sent nothing";
+    this.#refuse("handshake_timeout", `the client ${what} within ${seconds} s`);
+  }
+
+  #refuse(code: RejectionCode, message: string): void {
+    this.#report(code, message);
+    (this.#tls ?? this.#raw).destroy();
+  }
+
+  #fail(error: Error | undefined): void {
+    if (this.#done) return;
+    const { code, message } = describeTlsFailure(error);
+    this.#report(code, message, error);
+  }
+
+  #report(code: RejectionCode, message: string, error?: Error): void {
+    if (this.#done) return;
+    this.#settle();
+    this.#options.onFailure({ code, message, address: this.#address });
+    if (this.#tls) announceRefusal(this.#server, this.#tls, error ?? new Error(message));
+  }
+
+  #settle(): void {
+    this.#done = true;
+    this.generation = undefined;
+    this.#timer.cancel();
+    this.#onDone();
+  }
+}
+
+/** As Node's own server announces it; `https` passes it on as 'clientError'. */
+export function announceRefusal(server: Server, socket: TLSSocket, error: Error): void {
+  server.emit("tlsClientError", error, socket);
+}
+
+// Set by the constructor of tls.Server from its options, and read by its own 'connection' listener.
+interface TlsServerInternals {
+  readonly ALPNProtocols?: Uint8Array;
+  readonly ALPNCallback?: (offer: { servername: string; protocols: string[] }) => string | undefined;
+  readonly pauseOnConnect?: boolean;
+}
+
+function startOf(head: Buffer): string {
+  return `0x${head.subarray(0, 8).toString("hex")}`;
+}

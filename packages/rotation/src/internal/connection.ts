@@ -1,0 +1,136 @@
+import type { ServerResponse } from "node:http";
+import { constants, type ServerHttp2Session } from "node:http2";
+import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
+import type { Clock } from "../clock.ts";
+import type { Generation } from "../generation.ts";
+import { markPeer, type VerifiedPeer } from "../verified-peer.ts";
+import { sayFarewell } from "./h2-farewell.ts";
+
+/** What is spoken on it. `opaque`: bytes that are not ours to interrupt, such as raw TLS or an upgraded connection. */
+export type Activity = "http" | "h2" | "opaque";
+
+/** A client that does not take the last octets is not waited for. */
+const LONGEST_GOODBYE_MS = 1_000;
+const CONNECTION = Symbol("newleaf.connection");
+type Marked = Duplex & { [CONNECTION]?: Connection };
+
+/** A connection that was let in: who is there, which certificate it was served, and how to end it without loss. */
+export class Connection {
+  readonly socket: TLSSocket;
+  /** The generation whose certificate the peer was shown, and when that expires. */
+  readonly servedBy: number;
+  readonly servedUntil: number;
+  /** The generation its peer was last validated against. */
+  checkedBy: number;
+  /** When to ask the peer to come back on a new connection, when to insist; infinity while not planned. */
+  drainAt: number = Number.POSITIVE_INFINITY;
+  deadline: number = Number.POSITIVE_INFINITY;
+  /** Something was under way when it was destroyed. */
+  wasCut = false;
+  #peer: VerifiedPeer;
+  #activity: Activity;
+  #draining = false;
+  #ending = false;
+  #underWay = 0;
+  #response: ServerResponse | undefined;
+  #session: ServerHttp2Session | undefined;
+
+  constructor(socket: TLSSocket, peer: VerifiedPeer, servedBy: Generation, activity: Activity) {
+    this.socket = socket;
+    this.servedBy = servedBy.number;
+    this.servedUntil = servedBy.notAfter.getTime();
+    this.checkedBy = peer.generation;
+    this.#peer = peer;
+    this.#activity = activity;
+    markPeer(socket, peer);
+    (socket as Marked)[CONNECTION] = this;
+  }
+
+  get peer(): VerifiedPeer {
+    return this.#peer;
+  }
+
+  get expiresAt(): number {
+    return this.#peer.validUntil.getTime();
+  }
+
+  /** When something is to be done about it next. */
+  get due(): number {
+    return this.#ending ? this.deadline : Math.min(this.drainAt, this.deadline, this.expiresAt + 1);
+  }
+
+  /** Between requests, as far as HTTP/1 shows it. */
+  get isIdle(): boolean {
+    return this.#activity === "http" && this.#underWay === 0;
+  }
+
+  confirm(peer: VerifiedPeer, generation: number): void {
+    this.#peer = peer;
+    this.checkedBy = generation;
+    markPeer(this.socket, peer);
+  }
+
+  /** A request of HTTP/1 whose handler has not run yet. */
+  respond(response: ServerResponse): void {
+    this.#underWay += 1;
+    this.#response = response;
+    if (this.#draining) response.shouldKeepAlive = false;
+    response.once("close", () => {
+      this.#underWay -= 1;
+      // Between requests a connection keeps nothing of the last one alive.
+      if (this.#response === response) this.#response = undefined;
+    });
+  }
+
+  takeOver(): void {
+    this.#activity = "opaque";
+  }
+
+  attach(session: ServerHttp2Session): void {
+    this.#activity = "h2";
+    this.#session = session;
+  }
+
+  /**
+   * Asks the peer to use another connection from now on: `Connection: close` with this response, if its headers
+   * are not on their way, or else with the next; GOAWAY. What is under way goes on. An opaque one cannot be asked.
+   */
+  drain(clock: Clock): void {
+    this.#draining = true;
+    if (this.#response && !this.#response.headersSent) this.#response.shouldKeepAlive = false;
+    if (this.#session) sayFarewell(this.#session, clock);
+  }
+
+  /** Asks with the first response. Not HTTP/2, which would send its GOAWAY before the first request. */
+  drainFromTheStart(): void {
+    this.#draining = true;
+  }
+
+  /** At the deadline: an idle one is closed with close_notify and FIN, what is under way is cut. */
+  end(now: number): void {
+    if (!this.isIdle || this.#ending) {
+      this.destroy();
+      return;
+    }
+    this.#ending = true;
+    this.deadline = now + LONGEST_GOODBYE_MS;
+    this.socket.destroySoon();
+  }
+
+  destroy(): void {
+    if (this.socket.destroyed) return;
+    this.wasCut = !this.isIdle;
+    this.#session?.destroy(undefined, constants.NGHTTP2_NO_ERROR);
+    this.socket.destroy();
+  }
+}
+
+/** Also through the socket proxies of HTTP/2. */
+export function connectionOf(socket: Duplex): Connection | undefined {
+  try {
+    return (socket as Marked)[CONNECTION];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,58 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import type { AddressInfo, Server } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { Clock } from "../clock.ts";
+import type { Generation } from "../generation.ts";
+import { type ServedReport, type ServedTarget, verifyServed } from "../served.ts";
+
+/** A server's proof of what it serves: a handshake with its own address, told from clients by a secret name. */
+export interface SelfCheck {
+  /** Whether a client is this check: nobody else knows the name that it asks for. */
+  recognizes(socket: TLSSocket): boolean;
+  /** Waits until the server listens. */
+  prove(generation: Generation, signal: AbortSignal): Promise<readonly ServedReport[]>;
+}
+
+export function createSelfCheck(server: Server, clock: Clock): SelfCheck {
+  const names = new Set<string>();
+  return {
+    recognizes(socket) {
+      // What the client asked for (SNI), which the types do not know on this side.
+      const { servername } = socket as TLSSocket & { readonly servername?: string | false | null };
+      return typeof servername === "string" && names.has(servername);
+    },
+    async prove(generation, signal) {
+      if (!server.listening) await once(server, "listening", { signal });
+      const name = `${randomBytes(16).toString("hex")}.newleaf.invalid`;
+      names.add(name);
+      try {
+        const targets = ownTargets(server.address());
+        return await Promise.all(
+          targets.map((target) =>
+            // With our own certificate: the server, which knows nothing of its client yet, insists on one.
+            verifyServed(target, generation, { client: generation, servername: name, signal, clock }),
+          ),
+        );
+      } finally {
+        names.delete(name);
+      }
+    },
+  };
+}
+
+function ownTargets(address: AddressInfo | string | null): readonly ServedTarget[] {
+  if (address === null) return [];
+  if (typeof address === "string") {
+    return [{ name: `unix:${address}`, protocol: "tls", address: { path: address } }];
+  }
+  const { port } = address;
+  const host = loopbackOf(address.address);
+  const shown = host.includes(":") ? `[${host}]` : host;
+  return [{ name: `tls://${shown}:${port}`, protocol: "tls", address: { host, port } }];
+}
+
+function loopbackOf(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  return host === "::" ? "::1" : host;
+}

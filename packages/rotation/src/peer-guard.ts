@@ -1,0 +1,240 @@
+import { type Certificate, type PathFailure, parseCertificate, validatePath, X509Error } from "@newleaf/x509";
+import type { Clock } from "./clock.ts";
+import type { Generation } from "./generation.ts";
+import { createBoundedCache } from "./internal/bounded-cache.ts";
+import type { RejectionCode } from "./rejection.ts";
+import type { Authorizer, VerifiedPeer } from "./verified-peer.ts";
+
+/** What TLS shows of a client. OpenSSL has checked that it holds the leaf's key, or the ticket's secret. */
+export interface PresentedPeer {
+  /** DER of the leaf; undefined when there is none, which fails. */
+  readonly leaf: Uint8Array | undefined;
+  /** DER of what the peer sent above its leaf. Read only when needed; empty for resumed sessions. */
+  readonly chain: () => readonly Uint8Array[];
+  readonly resumed: boolean;
+  readonly address: string;
+}
+
+export type GuardVerdict =
+  | { readonly ok: true; readonly peer: VerifiedPeer }
+  | {
+      readonly ok: false;
+      readonly code: RejectionCode;
+      readonly message: string;
+      readonly leaf: Certificate | undefined;
+    };
+
+/**
+ * Decides who comes in, by our own path validation against one generation's trust and revocation lists and by the
+ * authorizer; for full handshakes, resumed sessions and open connections alike. Fails closed: an authorizer that
+ * throws, or answers anything but `true`, has said no.
+ */
+export interface PeerGuard {
+  admit(presented: PresentedPeer, generation: Generation): GuardVerdict;
+  /** The same question for a peer that is connected already. */
+  recheck(peer: VerifiedPeer, generation: Generation): GuardVerdict;
+}
+
+/** A validated path, good for everyone who shows this leaf, within its times, while anchor and lists stay. */
+interface ValidPath {
+  readonly leaf: Certificate;
+  readonly path: readonly Certificate[];
+  readonly anchor: Certificate;
+  readonly validFrom: number;
+  readonly validUntil: number;
+  readonly generation: number;
+  readonly crls: string;
+  readonly dnsNames: readonly string[];
+  readonly uris: readonly string[];
+}
+
+const LONGEST_CHAIN = 8;
+const DEFAULT_CACHE_SIZE = 4_096;
+const INTERMEDIATES_KEPT = 256;
+
+export function createPeerGuard(options: {
+  readonly authorize: Authorizer;
+  readonly clock: Clock;
+  /** Peers whose validated path is kept, at least: 4,096, of some 4 KB each. */
+  readonly cacheSize?: number;
+}): PeerGuard {
+  const { authorize, clock } = options;
+  // By the octets themselves, not a digest: no cheaper key is as sure.
+  const paths = createBoundedCache<string, ValidPath>(options.cacheSize ?? DEFAULT_CACHE_SIZE);
+  const pool = createBoundedCache<string, Certificate>(INTERMEDIATES_KEPT);
+
+  const validate = (
+    leaf: Certificate,
+    readChain: () => readonly Certificate[],
+    resumed: boolean,
+    generation: Generation,
+  ) => {
+    const { trust, crls, chain } = generation;
+    const seen = [...pool.values()];
+    const rules = {
+      now: new Date(clock.now()),
+      purpose: "clientAuth",
+      crls,
+      knownIntermediates: [...chain, ...seen],
+    } as const;
+    const direct = validatePath(leaf, trust, rules);
+    if (direct.ok) return direct;
+    // A resumed peer has sent its intermediates the first time, when they went into the pool.
+    const intermediates = resumed ? [...readChain(), ...seen] : readChain();
+    return intermediates.length === 0 ? direct : validatePath(leaf, trust, { ...rules, intermediates });
+  };
+
+  const check = (
+    key: string,
+    read: () => Certificate,
+    readChain: () => readonly Certificate[],
+    resumed: boolean,
+    generation: Generation,
+  ): ValidPath | PathFailure => {
+    const known = paths.get(key);
+    const now = clock.now();
+    if (known && isGood(known, generation, now)) {
+      if (known.generation === generation.number) return known;
+      const carried = { ...known, generation: generation.number };
+      paths.set(key, carried);
+      return carried;
+    }
+    const leaf = known?.leaf ?? read();
+    const above = (): readonly Certificate[] => [...readChain(), ...(known?.path.slice(1) ?? [])];
+    const result = validate(leaf, above, resumed, generation);
+    if (!result.ok) return result;
+    const valid = describePath(leaf, result.path, result.validUntil, generation);
+    paths.set(key, valid);
+    for (const certificate of result.path.slice(1, -1)) pool.set(certificate.sha256, certificate);
+    return valid;
+  };
+
+  const conclude = (
+    found: ValidPath | PathFailure,
+    leaf: Certificate | undefined,
+    address: string,
+    resumed: boolean,
+  ): GuardVerdict => {
+    if ("ok" in found) return { ok: false, code: found.code, message: found.message, leaf };
+    const peer: VerifiedPeer = Object.freeze({
+      leaf: found.leaf,
+      path: found.path,
+      validUntil: new Date(found.validUntil),
+      generation: found.generation,
+      dnsNames: found.dnsNames,
+      uris: found.uris,
+      commonName: found.leaf.subject.commonName,
+      address,
+      resumed,
+    });
+    const objection = askAuthorizer(authorize, peer);
+    return objection === undefined
+      ? { ok: true, peer }
+      : { ok: false, code: "not_allowed", message: objection, leaf: found.leaf };
+  };
+
+  return {
+    admit({ leaf: der, chain, resumed, address }, generation) {
+      if (der === undefined) {
+        return {
+          ok: false,
+          code: "no_certificate",
+          message: "the client presented no certificate",
+          leaf: undefined,
+        };
+      }
+      let leaf: Certificate | undefined;
+      try {
+        const read = (): Certificate => {
+          leaf = parseCertificate(der);
+          return leaf;
+        };
+        const found = check(octets(der), read, () => readable(chain()), resumed, generation);
+        return conclude(found, leaf ?? ("leaf" in found ? found.leaf : undefined), address, resumed);
+      } catch (error) {
+        // Whatever goes wrong with a stranger's certificate must neither let it in nor end the process.
+        const why = error instanceof Error ? error.message : String(error);
+        const message = `the client's certificate cannot be judged: ${why}`;
+        return { ok: false, code: "bad_certificate", message, leaf };
+      }
+    },
+    recheck({ leaf, path, address, resumed }, generation) {
+      const found = check(
+        octets(leaf.der),
+        () => leaf,
+        () => path.slice(1),
+        resumed,
+        generation,
+      );
+      return conclude(found, leaf, address, resumed);
+    },
+  };
+}
+
+function isGood(valid: ValidPath, generation: Generation, now: number): boolean {
+  if (now > valid.validUntil || now < valid.validFrom) return false;
+  if (valid.generation === generation.number) return true;
+  return generation.trust.has(valid.anchor) && valid.crls === revocationLists(generation);
+}
+
+function describePath(
+  leaf: Certificate,
+  path: readonly Certificate[],
+  validUntil: Date,
+  generation: Generation,
+): ValidPath {
+  const names = (type: "dns" | "uri"): readonly string[] =>
+    Object.freeze(leaf.subjectAltNames.flatMap((name) => (name.type === type ? [name.value] : [])));
+  return {
+    leaf,
+    path: Object.freeze([...path]),
+    anchor: path.at(-1) ?? leaf,
+    validFrom: Math.max(...path.map(({ notBefore }) => notBefore.getTime())),
+    validUntil: validUntil.getTime(),
+    generation: generation.number,
+    crls: revocationLists(generation),
+    dnsNames: names("dns"),
+    uris: names("uri"),
+  };
+}
+
+function askAuthorizer(authorize: Authorizer, peer: VerifiedPeer): string | undefined {
+  try {
+    if (authorize(peer) === true) return undefined;
+  } catch (error) {
+    return `the authorizer failed: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const { dnsNames, uris, commonName } = peer;
+  const names = [...uris, ...dnsNames, ...(commonName === undefined ? [] : [`CN=${commonName}`])];
+  return `not allowed: ${names.join(", ") || "a certificate without names"}`;
+}
+
+/** What of the chain can be read: a peer may send anything above its leaf, and only what is used has to be sound. */
+function readable(chain: readonly Uint8Array[]): readonly Certificate[] {
+  return chain.slice(0, LONGEST_CHAIN).flatMap((der) => {
+    try {
+      return [parseCertificate(der)];
+    } catch (error) {
+      if (error instanceof X509Error) return [];
+      throw error;
+    }
+  });
+}
+
+function octets(der: Uint8Array): string {
+  return Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString("latin1");
+}
+
+const listsOf = new WeakMap<Generation, string>();
+
+function revocationLists(generation: Generation): string {
+  let lists = listsOf.get(generation);
+  if (lists === undefined) {
+    lists = generation.crls
+      .map(({ sha256 }) => sha256)
+      .sort()
+      .join();
+    listsOf.set(generation, lists);
+  }
+  return lists;
+}

@@ -1,0 +1,336 @@
+import { Server as HttpsServer } from "node:https";
+import type { Duplex } from "node:stream";
+import type { Server, TLSSocket } from "node:tls";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Consumer, DrainReport } from "./consumer.ts";
+import { DrainLedger, type DrainOptions, peerDrainAt, planDrain } from "./drain.ts";
+import type { Generation } from "./generation.ts";
+import type { IdentitySource } from "./identity-source.ts";
+import { type Acceptor, acceptConnections, announceRefusal } from "./internal/accept-connections.ts";
+import { Connection } from "./internal/connection.ts";
+import { interceptRequests } from "./internal/intercept-requests.ts";
+import { createRejectionLog, type RejectionCounts, type RejectionLog } from "./internal/rejection-log.ts";
+import { releaseControl } from "./internal/release-control.ts";
+import { remoteAddress } from "./internal/remote-address.ts";
+import { createSelfCheck, type SelfCheck } from "./internal/self-check.ts";
+import { createTimetable, type Timetable } from "./internal/timetable.ts";
+import { type Logger, silentLogger } from "./logger.ts";
+import { createPeerGuard, type GuardVerdict, type PeerGuard } from "./peer-guard.ts";
+import { type Rejection, type RejectionCode, rejectedPeer } from "./rejection.ts";
+import { type Rotation, type RotationOptions, startRotation } from "./rotation.ts";
+import type { ServedReport } from "./served.ts";
+import { HANDSHAKE_TIMEOUT_MS } from "./server-options.ts";
+import type { Authorizer } from "./verified-peer.ts";
+
+export interface ServerConsumerOptions extends DrainOptions {
+  /** Who may come in. There is no default; `allow.any()` says that the trust bundle alone decides. */
+  readonly authorize: Authorizer;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** From the TCP connection to the end of the handshake: 10 s. */
+  readonly handshakeTimeoutMs?: number;
+  /** Called for every rejection, also those that a flood keeps out of the log. Must not throw. */
+  readonly onRejection?: (rejection: Rejection) => void;
+  /** As records and reports show it: `server`. */
+  readonly name?: string;
+}
+
+export interface ServerStats {
+  /** Open connections, all and by the generation whose certificate they were served. */
+  readonly connections: number;
+  readonly byGeneration: Readonly<Record<number, number>>;
+  /** Let in so far. */
+  readonly handshakes: { readonly full: number; readonly resumed: number };
+  /** Not let in, or not let go on, so far. */
+  readonly rejections: RejectionCounts;
+}
+
+/** A server as a consumer of generations. After disposal it accepts no more connections; open ones stay guarded. */
+export interface ServerConsumer extends Required<Consumer>, AsyncDisposable {
+  stats(): ServerStats;
+}
+
+export interface ServerRotation extends Rotation {
+  stats(): ServerStats;
+}
+
+/**
+ * Takes over the handshakes of a `tls.Server`, `https.Server` or secure http2 server. Attach it before the server
+ * listens: connections that are open already are refused at their next request. The server itself stays the
+ * caller's, to listen and to close.
+ */
+export function createServerConsumer(
+  server: Server,
+  source: IdentitySource,
+  options: ServerConsumerOptions,
+): ServerConsumer {
+  return new RotatingServer(server, source, options);
+}
+
+/** Rotates a server with its source: `createServerConsumer` and `startRotation` in one. Disposal stops both. */
+export function rotateServer(
+  server: Server,
+  source: IdentitySource,
+  options: ServerConsumerOptions & Omit<RotationOptions, "drainTimeoutMs">,
+): ServerRotation {
+  const consumer = createServerConsumer(server, source, options);
+  // Every connection has a deadline of its own; one that lasts as long as it may is no failure of the rotation.
+  const rotation = startRotation(source, [consumer], {
+    ...options,
+    drainTimeoutMs: Number.POSITIVE_INFINITY,
+  });
+  const disposeRotation = rotation[Symbol.asyncDispose].bind(rotation);
+  return Object.assign(rotation, {
+    stats: () => consumer.stats(),
+    async [Symbol.asyncDispose]() {
+      await disposeRotation();
+      await consumer[Symbol.asyncDispose]();
+    },
+  });
+}
+
+/** How many connections are looked at before others get their turn, when trust or revocation lists change. */
+const SWEEP_CHUNK = 256;
+
+class RotatingServer implements ServerConsumer {
+  readonly name: string;
+  readonly #server: Server;
+  readonly #options: ServerConsumerOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #guard: PeerGuard;
+  readonly #rejections: RejectionLog;
+  readonly #selfCheck: SelfCheck;
+  readonly #timetable: Timetable;
+  readonly #acceptor: Acceptor;
+  readonly #connections = new Set<Connection>();
+  readonly #drains = new DrainLedger();
+  readonly #handshakes = { full: 0, resumed: 0 };
+  readonly #speaksHttp: boolean;
+  #current: Generation;
+
+  constructor(server: Server, source: IdentitySource, options: ServerConsumerOptions) {
+    const { authorize, clock = systemClock, logger = silentLogger, onRejection } = options;
+    this.name = options.name ?? "server";
+    this.#server = server;
+    this.#options = options;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#current = source.current();
+    this.#guard = createPeerGuard({ authorize, clock });
+    this.#rejections = createRejectionLog({ clock, logger, onRejection });
+    this.#selfCheck = createSelfCheck(server, clock);
+    this.#timetable = createTimetable(clock, (now) => this.#visit(now));
+    this.#speaksHttp = server instanceof HttpsServer || "updateSettings" in server;
+    this.#acceptor = acceptConnections(server, {
+      clock,
+      handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
+      generation: () => this.#current,
+      onSecure: (socket, arrival) => this.#onSecure(socket, arrival),
+      onFailure: (failure) => {
+        this.#reject({ ...failure, resumed: false, phase: "handshake" });
+        this.#settle();
+      },
+    });
+    interceptRequests(server, {
+      admits: (connection) => this.#admits(connection),
+      refuse: (socket) => this.#refuseStranger(socket),
+    });
+  }
+
+  load(generation: Generation): void | Promise<void> {
+    this.#current = generation;
+    return this.#sweep([...this.#connections]);
+  }
+
+  prove(generation: Generation, signal: AbortSignal): Promise<readonly ServedReport[]> {
+    return this.#selfCheck.prove(generation, signal);
+  }
+
+  drain(generation: Generation, signal: AbortSignal): Promise<DrainReport> {
+    const now = this.#clock.now();
+    const older = [...this.#connections].filter(({ servedBy }) => servedBy < generation.number);
+    for (const connection of older) this.#plan(connection, now);
+    const drained = this.#drains.open(generation.number, older.length);
+    this.#settle();
+    return unlessAborted(drained, signal);
+  }
+
+  stats(): ServerStats {
+    const byGeneration: Record<number, number> = {};
+    for (const { servedBy } of this.#connections) byGeneration[servedBy] = (byGeneration[servedBy] ?? 0) + 1;
+    return {
+      connections: this.#connections.size,
+      byGeneration,
+      handshakes: { ...this.#handshakes },
+      rejections: this.#rejections.counts(),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#acceptor.close();
+    this.#timetable.close();
+    this.#rejections.close();
+  }
+
+  #onSecure(socket: TLSSocket, { address, generation }: { address: string; generation: Generation }): void {
+    if (this.#selfCheck.recognizes(socket)) {
+      socket.destroySoon();
+      return;
+    }
+    const resumed = socket.isSessionReused();
+    const verdict = this.#ask(socket, address, resumed);
+    if (verdict.ok) {
+      this.#letIn(new Connection(socket, verdict.peer, generation, this.#speaksHttp ? "http" : "opaque"));
+      return;
+    }
+    const { code, message, leaf } = verdict;
+    socket.destroy();
+    this.#reject({
+      code,
+      message,
+      address,
+      resumed,
+      phase: "handshake",
+      ...(leaf && { peer: rejectedPeer(leaf) }),
+    });
+    announceRefusal(this.#server, socket, new Error(`${code}: ${message}`));
+    this.#settle();
+  }
+
+  // Against the current generation, not the one the handshake was begun with: trust may have shrunk since.
+  #ask(socket: TLSSocket, address: string, resumed: boolean): GuardVerdict {
+    const certificate = socket.getPeerX509Certificate();
+    const chain = (): readonly Uint8Array[] => {
+      const above: Uint8Array[] = [];
+      // What the peer sent, octet for octet; getPeerCertificate(true) only shows what OpenSSL made of it.
+      let next = certificate?.issuerCertificate;
+      while (next && above.length < 16) {
+        above.push(next.raw);
+        next = next.issuerCertificate;
+      }
+      return above;
+    };
+    return this.#guard.admit({ leaf: certificate?.raw, chain, resumed, address }, this.#current);
+  }
+
+  #letIn(connection: Connection): void {
+    const { socket, servedBy } = connection;
+    this.#handshakes[connection.peer.resumed ? "resumed" : "full"] += 1;
+    this.#connections.add(connection);
+    socket.once("close", () => this.#left(connection));
+    this.#schedule(connection);
+    if (servedBy < this.#drains.newest()) this.#drains.joined(connection);
+    socket.authorized = true;
+    releaseControl(socket);
+    this.#server.emit("secureConnection", socket);
+  }
+
+  #schedule(connection: Connection): void {
+    const now = this.#clock.now();
+    const leave = peerDrainAt(connection);
+    if (leave <= now) connection.drainFromTheStart();
+    else connection.drainAt = leave;
+    if (connection.servedBy < this.#drains.newest()) this.#plan(connection, now);
+    this.#timetable.expect(connection.due);
+  }
+
+  #plan(connection: Connection, now: number): void {
+    planDrain(connection, now, this.#options);
+    this.#timetable.expect(connection.due);
+  }
+
+  #visit(now: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const connection of this.#connections) {
+      if (now > connection.expiresAt) this.#expire(connection);
+      else if (now >= connection.deadline) connection.end(now);
+      else if (now >= connection.drainAt) {
+        connection.drainAt = Number.POSITIVE_INFINITY;
+        connection.drain(this.#clock);
+      }
+      if (!connection.socket.destroyed) next = Math.min(next, connection.due);
+    }
+    return next;
+  }
+
+  #expire(connection: Connection): void {
+    if (connection.isIdle) {
+      // Nothing is refused: it was asked to go before, and had nothing more to say.
+      this.#logger.debug({ address: connection.peer.address }, "idle connection of an expired peer closed");
+      connection.end(this.#clock.now());
+      return;
+    }
+    this.#admits(connection);
+  }
+
+  #admits(connection: Connection): boolean {
+    const current = this.#current;
+    if (connection.checkedBy === current.number && this.#clock.now() <= connection.expiresAt) return true;
+    if (connection.socket.destroyed) return false;
+    const verdict = this.#guard.recheck(connection.peer, current);
+    if (verdict.ok) {
+      connection.confirm(verdict.peer, current.number);
+      this.#timetable.expect(connection.due);
+      return true;
+    }
+    const { peer } = connection;
+    connection.destroy();
+    this.#reject({
+      code: whatChanged(verdict.code),
+      message: verdict.message,
+      address: peer.address,
+      resumed: peer.resumed,
+      phase: "established",
+      peer: rejectedPeer(peer.leaf),
+    });
+    return false;
+  }
+
+  #refuseStranger(socket: Duplex): void {
+    const address = remoteAddress(socket as TLSSocket);
+    socket.destroy();
+    const message = "a request on a connection from before this server was given to a rotation";
+    this.#reject({ code: "not_admitted", message, address, resumed: false, phase: "established" });
+  }
+
+  /** Every request is checked as well; the sweep is for those that make none. */
+  #sweep(connections: readonly Connection[]): void | Promise<void> {
+    for (const connection of connections.slice(0, SWEEP_CHUNK)) this.#admits(connection);
+    if (connections.length <= SWEEP_CHUNK) return;
+    return new Promise((resolve) => {
+      setImmediate(() => resolve(this.#sweep(connections.slice(SWEEP_CHUNK))));
+    });
+  }
+
+  #left(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#drains.left(connection);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#drains.newest() === 0) return;
+    let oldest = this.#acceptor.oldestUnderWay();
+    for (const { servedBy } of this.#connections) oldest = Math.min(oldest, servedBy);
+    this.#drains.settle(oldest);
+  }
+
+  #reject(rejection: Omit<Rejection, "at">): void {
+    this.#rejections.record({ ...rejection, at: new Date(this.#clock.now()) });
+  }
+}
+
+function whatChanged(code: RejectionCode): RejectionCode {
+  if (code === "expired") return "peer_expired";
+  return code === "unknown_authority" || code === "chain_incomplete" ? "trust_removed" : code;
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
