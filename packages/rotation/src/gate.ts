@@ -52,7 +52,7 @@ export function checkMaterial(
   options: GateOptions,
   now: Date,
 ): GateResult {
-  const parsed = parseMaterial(material, options);
+  const parsed = parseMaterial(material, options, previous?.trust);
   if (isProblem(parsed)) return refused(parsed, previous);
   const ordered = orderChain(parsed.certificates, parsed.key, parsed.names);
   if (isProblem(ordered)) return refused(ordered, previous);

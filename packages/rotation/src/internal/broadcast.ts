@@ -26,7 +26,7 @@ export function createBroadcast<T>(): Broadcast<T> {
     subscribe({ capacity, initial = [], signal }) {
       const { reader, iterator } = createReader<T>(capacity, signal, () => readers.delete(reader));
       readers.add(reader);
-      for (const value of initial) reader.push(value);
+      if (!signal?.aborted) for (const value of initial) reader.push(value);
       if (closed || signal?.aborted) reader.end();
       return iterator;
     },

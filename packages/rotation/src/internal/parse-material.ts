@@ -3,7 +3,6 @@ import {
   type Certificate,
   type CertificateRevocationList,
   createTrustBundle,
-  type PemBlock,
   parseCertificate,
   parseCrl,
   parsePem,
@@ -50,10 +49,14 @@ const DEFAULT_NAMES: MaterialNames = {
   crl: "revocation list",
 };
 
-/** Parses all parts or says which one is damaged, empty or too large. */
+/**
+ * Parses all parts or says which one is damaged, empty or too large. Certificates of the `known` bundle are not
+ * parsed again: most updates leave a bundle as it is, and it may be large.
+ */
 export function parseMaterial(
   material: IdentityMaterial,
   options: { readonly maxBytes?: number; readonly names?: Partial<MaterialNames> },
+  known?: TrustBundle,
 ): ParsedMaterial | Problem {
   const names = { ...DEFAULT_NAMES, ...options.names };
   const limit = options.maxBytes ?? DEFAULT_MAX_BYTES;
@@ -61,7 +64,7 @@ export function parseMaterial(
   if (isProblem(certificates)) return certificates;
   const key = parseKey(material.key, names.key, limit);
   if (isProblem(key)) return key;
-  const trust = parseTrust(material.trust, names.trust, limit);
+  const trust = parseTrust(material.trust, known, names.trust, limit);
   if (isProblem(trust)) return trust;
   if (material.crls === undefined) return { certificates, key, trust, crls: undefined, names };
   const crls = parseParts(material.crls, parseCrl, CRLS, names.crl, limit);
@@ -93,11 +96,21 @@ const CRLS: PartKind = {
   damaged: "bad_crl",
 };
 
-function parseTrust(input: IdentityMaterial["trust"], name: string, limit: number): TrustBundle | Problem {
+function parseTrust(
+  input: IdentityMaterial["trust"],
+  known: TrustBundle | undefined,
+  name: string,
+  limit: number,
+): TrustBundle | Problem {
   if (isBundle(input)) {
     return input.certificates.length > 0 ? input : problem("empty_bundle", `${name} is empty`);
   }
-  const certificates = parseParts(input, parseCertificate, TRUST, name, limit);
+  let index = 0;
+  const parse = (der: Uint8Array): Certificate => {
+    const before = known?.certificates[index++];
+    return before && Buffer.compare(before.der, der) === 0 ? before : parseCertificate(der);
+  };
+  const certificates = parseParts(input, parse, TRUST, name, limit);
   return isProblem(certificates) ? certificates : createTrustBundle(certificates);
 }
 
@@ -119,7 +132,7 @@ function parseParts<T extends object>(
     const foreign = blocks.find((block) => block.label !== kind.label);
     if (foreign) return problem(kind.damaged, `${name} holds a ${foreign.label} block`);
     if (blocks.length === 0) return problem(kind.damaged, `${name} holds no ${kind.what}`);
-    return blocks.map((block: PemBlock) => parse(block.der));
+    return blocks.map((block) => parse(block.der));
   } catch (error) {
     return damaged(kind.damaged, name, error);
   }

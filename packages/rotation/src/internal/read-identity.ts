@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import type { RefusalCode } from "../identity-source.ts";
 import type { IdentityMaterial } from "./parse-material.ts";
 
@@ -71,13 +71,16 @@ function resolveDirectories(paths: IdentityPaths): Map<string, Directory> {
 }
 
 function resolveDirectory(directory: string): Directory {
-  const data = realpath(join(directory, "..data"));
-  return data === undefined ? { path: realpath(directory), atomic: false } : { path: data, atomic: true };
+  const path = unlessMissing(() => realpathSync.native(directory));
+  if (path === undefined) return { path, atomic: false };
+  // Not realpath: it fails when the target is deleted meanwhile, and the volume would pass for a plain directory.
+  const data = unlessMissing(() => readlinkSync(join(path, "..data")));
+  return data === undefined ? { path, atomic: false } : { path: resolve(path, data), atomic: true };
 }
 
-function realpath(path: string): string | undefined {
+function unlessMissing(read: () => string): string | undefined {
   try {
-    return realpathSync.native(path);
+    return read();
   } catch {
     return undefined;
   }
