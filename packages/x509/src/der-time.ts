@@ -3,14 +3,14 @@ import { X509Error } from "./error.ts";
 import type { Warn } from "./warning.ts";
 
 /** The next element of the cursor as Time: UTCTime until 2049, GeneralizedTime from then on (RFC 5280 4.1.2.5). */
-export function readTime(cursor: DerCursor, what: string, warn: Warn): Date {
+export function readTime(cursor: DerCursor, what: string, warn?: Warn): Date {
   const element = cursor.read();
   if (element.tag !== TAG.UTC_TIME && element.tag !== TAG.GENERALIZED_TIME) {
     throw new X509Error("ERR_X509_DER", `${what} is not a time`, { offset: element.start });
   }
   const time = timeOf(element);
   if (element.tag === TAG.GENERALIZED_TIME && time.getTime() < YEAR_2050) {
-    warn("time_encoding", "a time before 2050 is written as GeneralizedTime");
+    warn?.("time_encoding", "a time before 2050 is written as GeneralizedTime");
   }
   return time;
 }

@@ -1,7 +1,7 @@
 /**
  * X.509 for programs that must know what they accept: strict DER, PEM, certificates, trust bundles, path
  * validation (RFC 5280), revocation lists, and an issuer for tests and private authorities. No dependencies; keys
- * and signatures are those of node:crypto.
+ * and signatures are those of node:crypto. The DER reader and writer are in `@newleaf/x509/asn1`.
  *
  * ```ts
  * import { createRoot, createTrustBundle, generateKey, issueCertificate } from "@newleaf/x509";
@@ -50,39 +50,7 @@ export {
   type RequestOptions,
   verifyCsr,
 } from "./csr.ts";
-export { checkDer, contextTag, DerCursor, DerElement, type DerLimits, readDer, TAG } from "./der.ts";
-export { readTime } from "./der-time.ts";
-export {
-  readBitString,
-  readBitStringOctets,
-  readBoolean,
-  readIa5,
-  readIntegerHex,
-  readOid,
-  readSmallInteger,
-  readString,
-} from "./der-values.ts";
-export {
-  bitString,
-  boolean,
-  encode,
-  enumerated,
-  explicit,
-  generalizedTime,
-  ia5String,
-  implicit,
-  integer,
-  namedBits,
-  nullValue,
-  octetString,
-  oid,
-  printableString,
-  sequence,
-  set,
-  time,
-  utcTime,
-  utf8String,
-} from "./der-writer.ts";
+export type { DerLimits } from "./der.ts";
 export { X509Error, type X509ErrorCode } from "./error.ts";
 export { EXTENSION, type Extension } from "./extension.ts";
 export type { GeneralName, GeneralSubtree } from "./general-name.ts";
@@ -96,12 +64,11 @@ export {
   issueCertificate,
   issueIntermediate,
 } from "./issue.ts";
-export { importPublicKey, keyMatchesCertificate, parsePrivateKey } from "./key.ts";
+export { keyMatchesCertificate, parsePrivateKey } from "./key.ts";
 export { keyIdentifierOf } from "./key-identifier.ts";
 export { EKU, KEY_USAGES, type KeyUsage } from "./key-usage.ts";
 export {
   ATTRIBUTE,
-  attributeKey,
   type DistinguishedName,
   formatName,
   type NameAttribute,
@@ -112,7 +79,7 @@ export { encodeName } from "./name-writer.ts";
 export { type PathOptions, type PathPurpose, type PathResult, validatePath } from "./path.ts";
 export type { PathFailure, PathFailureCode } from "./path-failure.ts";
 export { encodePem, type PemBlock, parsePem } from "./pem.ts";
-export { createSignature, verifySignature } from "./signature.ts";
+export { verifySignature } from "./signature.ts";
 export type {
   AuthorityKeyIdentifier,
   BasicConstraints,
