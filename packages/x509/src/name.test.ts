@@ -74,7 +74,7 @@ describe("RFC 4514", () => {
   test("any text survives", () => {
     const value = fc
       .string({ minLength: 1, maxLength: 20, unit: "grapheme" })
-      .filter((text) => text.isWellFormed());
+      .filter((text) => Buffer.from(text).toString() === text);
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.constantFrom("CN", "O", "OU", "title"), value), { minLength: 1 }),
