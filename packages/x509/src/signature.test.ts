@@ -10,7 +10,7 @@ const rsa = generateKey("rsa-2048");
 const pssKey = generateKeyPairSync("rsa-pss", {
   modulusLength: 2048,
   hashAlgorithm: "sha256",
-  saltLength: 32,
+  mgf1HashAlgorithm: "sha256",
 });
 const p256 = generateKey();
 const PSS = "1.2.840.113549.1.1.10";
