@@ -11,7 +11,7 @@ import type { IdentitySource } from "./identity-source.ts";
 import { explainRefusal } from "./internal/client-refusal.ts";
 import { clientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
 import { withDeadline } from "./internal/deadline.ts";
-import { createGenerationSockets } from "./internal/generation-sockets.ts";
+import { createGenerationConnections } from "./internal/generation-connections.ts";
 import { type Rotation, type RotationOptions, startRotation } from "./rotation.ts";
 
 /**
@@ -67,11 +67,14 @@ interface TaggedOptions extends https.AgentOptions {
 
 const base = https.Agent.prototype as unknown as Untyped;
 
+// With an error there is no stream, which the types of Node do not know.
+const UNUSED = undefined as unknown as Duplex;
+
 class GenerationAgent extends https.Agent implements RotatingAgent {
   readonly rotation: Rotation;
   readonly #source: IdentitySource;
   readonly #options: RotatingAgentOptions;
-  readonly #open = createGenerationSockets();
+  readonly #open = createGenerationConnections<Socket>();
   readonly #openedWith = new WeakMap<Socket, Generation>();
   readonly #queued = new WeakMap<ClientRequest, https.RequestOptions>();
   #generation: Generation;
@@ -93,10 +96,6 @@ class GenerationAgent extends https.Agent implements RotatingAgent {
   }
 
   addRequest(request: ClientRequest, options: https.RequestOptions): void {
-    if (this.#disposal) {
-      request.destroy(new RotationError("ERR_ROTATION_CLOSED", "the agent was disposed"));
-      return;
-    }
     this.#explainErrors(request);
     this.#queued.set(request, options);
     base.addRequest.call(this, request, options);
@@ -106,6 +105,10 @@ class GenerationAgent extends https.Agent implements RotatingAgent {
     options: ClientRequestArgs,
     callback?: (error: Error | null, stream: Duplex) => void,
   ): Duplex {
+    if (this.#disposal !== undefined) {
+      callback?.(new RotationError("ERR_ROTATION_CLOSED", "the agent was disposed"), UNUSED);
+      return UNUSED;
+    }
     const socket = super.createConnection(options, callback);
     if (socket instanceof TLSSocket) {
       this.#open.add(socket, this.#generation.number);
@@ -123,7 +126,8 @@ class GenerationAgent extends https.Agent implements RotatingAgent {
   }
 
   override keepSocketAlive(socket: Duplex): boolean {
-    if (this.#disposal || this.#openedWith.get(socket as Socket) !== this.#generation) return false;
+    if (this.#disposal !== undefined || this.#openedWith.get(socket as Socket) !== this.#generation)
+      return false;
     return base.keepSocketAlive.call(this, socket);
   }
 

@@ -8,16 +8,25 @@ export { RotationError, type RotationErrorCode } from "./error.ts";
 export { type WatchFilesLocation, type WatchFilesOptions, watchFiles } from "./file-source.ts";
 export { checkMaterial, type GateOptions, type GatePass, type GateRefusal, type GateResult } from "./gate.ts";
 export type { CheckedIdentity, Generation } from "./generation.ts";
+export { createHookConsumer, type HookConsumerOptions } from "./hook-consumer.ts";
+export {
+  connectRotatingHttp2,
+  type Http2RequestOptions,
+  type Http2Response,
+  type RotatingHttp2Client,
+  type RotatingHttp2Options,
+} from "./http2-client.ts";
 export {
   createIdentityHolder,
   type HolderOptions,
   type IdentityHolder,
   type OfferResult,
 } from "./identity-holder.ts";
+export type { IdentityMaterial, MaterialNames } from "./identity-material.ts";
 export type { IdentitySource, Refusal, RefusalCode, SourceStatus } from "./identity-source.ts";
-export type { IdentityMaterial, MaterialNames } from "./internal/parse-material.ts";
 export type { Logger } from "./logger.ts";
 export { createPeerGuard, type GuardVerdict, type PeerGuard, type PresentedPeer } from "./peer-guard.ts";
+export { createSignalConsumer, type SignalConsumerOptions } from "./process-consumer.ts";
 export type { RejectedPeer, Rejection, RejectionCode } from "./rejection.ts";
 export {
   type Rotation,

@@ -14,6 +14,7 @@
  * @module
  */
 import type { EventEmitter } from "node:events";
+import type { Duplex } from "node:stream";
 import { Agent, buildConnector, Dispatcher } from "undici";
 import { systemClock } from "./clock.ts";
 import type { Consumer, DrainReport } from "./consumer.ts";
@@ -22,7 +23,7 @@ import type { IdentitySource } from "./identity-source.ts";
 import { explainRefusal, isConnectionClosed, isRepeatable } from "./internal/client-refusal.ts";
 import { type ClientTls, clientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
 import { withDeadline } from "./internal/deadline.ts";
-import { createGenerationSockets } from "./internal/generation-sockets.ts";
+import { createGenerationConnections } from "./internal/generation-connections.ts";
 import { interceptFailure } from "./internal/retry-handler.ts";
 import { type Rotation, type RotationOptions, startRotation } from "./rotation.ts";
 
@@ -58,7 +59,7 @@ class GenerationDispatcher extends Dispatcher implements RotatingDispatcher {
   readonly rotation: Rotation;
   readonly #source: IdentitySource;
   readonly #options: RotatingDispatcherOptions;
-  readonly #sockets = createGenerationSockets();
+  readonly #sockets = createGenerationConnections<Duplex>();
   readonly #closing = new Map<Agent, Promise<void>>();
   #generation: Generation;
   #connector: buildConnector.connector;

@@ -39,7 +39,12 @@ describe("undici", () => {
     await using identity = createRotatingIdentity({ authority });
     await using server = await startClosingServer(1);
     await using dispatcher = createRotatingDispatcher(identity.source);
-    const request = dispatcher.request({ origin: server.origin, path: "/", method, ...(body ? { body } : {}) });
+    const request = dispatcher.request({
+      origin: server.origin,
+      path: "/",
+      method,
+      ...(body ? { body } : {}),
+    });
     await expect(request).rejects.toThrow();
     expect(server.requests()).toBe(1);
   });
@@ -80,7 +85,9 @@ describe("undici", () => {
       authority,
       handler: (request, response) => {
         requests += 1;
-        response.writeHead(200, { "content-length": "100" }).write("half of it", () => request.socket.destroy());
+        response
+          .writeHead(200, { "content-length": "100" })
+          .write("half of it", () => request.socket.destroy());
       },
     });
     await using dispatcher = createRotatingDispatcher(identity.source);
@@ -99,7 +106,7 @@ describe("undici", () => {
     await body.dump();
     await expect(
       dispatcher.request({ origin: server.origin, path: "/", method: "GET" }),
-    ).rejects.toMatchObject({ code: "UND_ERR_CLOSED" });
+    ).rejects.toMatchObject({ code: expect.stringMatching(/^UND_ERR_(CLOSED|DESTROYED)$/) });
     await until(() => server.open().length === 0);
   });
 });

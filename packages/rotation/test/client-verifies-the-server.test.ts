@@ -2,8 +2,8 @@ import { createTestAuthority, type TestIssueOptions } from "@newleaf/testing";
 import { describe, expect, test } from "vitest";
 import { createRotatingAgent } from "../src/agent.ts";
 import { connectRotatingHttp2 } from "../src/http2-client.ts";
-import type { ServerTrustOptions } from "../src/internal/client-tls.ts";
 import type { IdentitySource } from "../src/identity-source.ts";
+import type { ServerTrustOptions } from "../src/internal/client-tls.ts";
 import { createRotatingDispatcher } from "../src/undici.ts";
 import { getWithAgent } from "./clients.ts";
 import { startPlainServer } from "./plain-server.ts";
@@ -43,7 +43,11 @@ describe.each(gets)("%s", (name, get) => {
   const http2 = name === "http2";
 
   const refusals: [string, TestIssueOptions, RegExp][] = [
-    ["an unknown authority", { defect: "unknown_authority" }, /self.signed certificate|unable to (get|verify)/],
+    [
+      "an unknown authority",
+      { defect: "unknown_authority" },
+      /self.signed certificate|unable to (get|verify)/,
+    ],
     ["an expired certificate", { defect: "expired" }, /expired/],
     ["a name that is not the host's", { ips: ["127.0.0.2"] }, /does not match certificate/],
     ["a certificate for clients only", { extra: { extendedKeyUsage: ["1.3.6.1.5.5.7.3.2"] } }, /purpose/],

@@ -1,5 +1,5 @@
 import * as https from "node:https";
-import { fetch as undiciFetch, setGlobalDispatcher, getGlobalDispatcher } from "undici";
+import { getGlobalDispatcher, setGlobalDispatcher, fetch as undiciFetch } from "undici";
 import { createRotatingAgent } from "../src/agent.ts";
 import { connectRotatingHttp2 } from "../src/http2-client.ts";
 import type { IdentitySource } from "../src/identity-source.ts";

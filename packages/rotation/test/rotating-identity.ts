@@ -27,6 +27,8 @@ export interface Change {
   readonly authority?: TestAuthority;
   readonly trust?: readonly Certificate[];
   readonly issue?: TestIssueOptions;
+  /** This one, instead of a new one. */
+  readonly leaf?: TestIdentity;
 }
 
 /** A source that rotates when told to, in memory. */
@@ -58,7 +60,7 @@ export function createRotatingIdentity(
     rotate(change = {}) {
       authority = change.authority ?? authority;
       trusted = change.trust ?? trusted;
-      leaf = authority.issue({ ...options.issue, ...change.issue });
+      leaf = change.leaf ?? authority.issue({ ...options.issue, ...change.issue });
       return offer();
     },
     trust(certificates) {

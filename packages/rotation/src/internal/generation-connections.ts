@@ -1,53 +1,52 @@
-import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import type { DrainReport } from "../consumer.ts";
 import { RotationError } from "../error.ts";
 
-/** Open connections of a client and the generation each was opened with. */
-export interface GenerationSockets {
-  add(socket: Socket, generation: number): void;
-  /** The open connections older than this generation. */
-  olderThan(generation: number): readonly Socket[];
-  /** Forgets a socket that somebody else owns now, such as a WebSocket. */
-  release(socket: Duplex): void;
-  /** Resolves when no connection of an older generation is open; rejects when the signal aborts first. */
-  drained(generation: number, signal: AbortSignal): Promise<DrainReport>;
-  readonly size: number;
+/** A socket or an HTTP/2 session. */
+interface Connection {
+  once(event: "close", listener: () => void): unknown;
 }
 
-export function createGenerationSockets(): GenerationSockets {
-  const open = new Map<Socket, number>();
+/** Open connections of a client, each with the number of the generation that it was opened with. */
+export interface GenerationConnections<C extends Connection> {
+  add(connection: C, generation: number): void;
+  /** Forgets a connection that somebody else owns now, such as the socket of a WebSocket. */
+  release(connection: C): void;
+  /** The open connections older than this generation. */
+  olderThan(generation: number): readonly C[];
+  /** Resolves when no connection of an older generation is open; rejects when the signal aborts first. */
+  drained(generation: number, signal: AbortSignal): Promise<DrainReport>;
+}
+
+export function createGenerationConnections<C extends Connection>(): GenerationConnections<C> {
+  const open = new Map<C, number>();
   const waiting = new Set<() => void>();
-  const olderThan = (generation: number): Socket[] =>
-    [...open].filter(([, opened]) => opened < generation).map(([socket]) => socket);
-  const release = (socket: Duplex): void => {
-    if (!open.delete(socket as Socket)) return;
+  const olderThan = (generation: number): C[] =>
+    [...open].filter(([, opened]) => opened < generation).map(([connection]) => connection);
+  const release = (connection: C): void => {
+    if (!open.delete(connection)) return;
     for (const check of waiting) check();
   };
 
   return {
-    add(socket, generation) {
-      open.set(socket, generation);
-      socket.once("close", () => release(socket));
-    },
     release,
     olderThan,
-    get size() {
-      return open.size;
+    add(connection, generation) {
+      open.set(connection, generation);
+      connection.once("close", () => release(connection));
     },
     drained(generation, signal) {
       const connections = olderThan(generation).length;
       return new Promise((resolve, reject) => {
-        const finish = (error?: unknown): void => {
+        const settle = (error?: Error): void => {
           waiting.delete(check);
           signal.removeEventListener("abort", onAbort);
           if (error) reject(error);
           else resolve({ connections, closed: connections, cut: 0 });
         };
         const onAbort = (): void =>
-          finish(stillOpen(olderThan(generation).length, generation, signal.reason));
+          settle(stillOpen(olderThan(generation).length, generation, signal.reason));
         const check = (): void => {
-          if (olderThan(generation).length === 0) finish();
+          if (olderThan(generation).length === 0) settle();
         };
         waiting.add(check);
         signal.addEventListener("abort", onAbort, { once: true });
