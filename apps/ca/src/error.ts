@@ -6,7 +6,7 @@ export type CaErrorCode =
   | "ERR_CA_BUSY"
   | "ERR_CA_UNKNOWN_CERTIFICATE"
   | "ERR_CA_EXPIRED"
-  | "ERR_CA_WRITE";
+  | "ERR_CA_TOO_LARGE";
 
 /** The error of the development authority; `hint` becomes the line under it. */
 export class CaError extends Error {

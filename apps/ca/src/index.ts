@@ -9,6 +9,7 @@
  */
 import { type Command, defineCommandGroup } from "@newleaf/daemon";
 import { initCommand } from "./init-command.ts";
+import { inspectCommand } from "./inspect/inspect-command.ts";
 import { issueCommand } from "./issue-command.ts";
 import { listCommand } from "./list-command.ts";
 import { renewCommand } from "./renew-command.ts";
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
       "program that watches their directory picks each renewal up whole.",
     commands: [initCommand, issueCommand, renewCommand, revokeCommand, crlCommand, listCommand],
   }),
+  inspectCommand,
 ];
 
 export { CaError, type CaErrorCode } from "./error.ts";

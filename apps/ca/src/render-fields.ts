@@ -5,10 +5,11 @@ import type { Style } from "@newleaf/daemon";
 export function renderFields(
   fields: readonly (readonly [label: string, value: string | undefined])[],
   style: Style,
-  indent = "  ",
+  minimumWidth = 0,
 ): string {
+  const indent = "  ";
   const shown = fields.filter((field): field is readonly [string, string] => field[1] !== undefined);
-  const width = Math.max(0, ...shown.map(([label]) => label.length));
+  const width = Math.max(minimumWidth, ...shown.map(([label]) => label.length));
   const pad = `\n${indent}${" ".repeat(width + 2)}`;
   return shown
     .map(([label, value]) => `${indent}${style.dim(label.padEnd(width))}  ${value.replaceAll("\n", pad)}\n`)

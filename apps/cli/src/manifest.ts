@@ -7,6 +7,16 @@ import type { CommandEntry } from "@newleaf/daemon/program";
  */
 export const manifest: readonly CommandEntry[] = [
   entry("ca", "a small certificate authority for development", () => import("@newleaf/ca")),
+  entry(
+    "inspect",
+    "what certificates, keys, bundles and revocation lists say, and what will break",
+    () => import("@newleaf/ca"),
+  ),
+  entry(
+    "demo",
+    "rotations under load, the rogue, the legacy application and a CA rollover, on embedded parts",
+    () => import("@newleaf/demo"),
+  ),
 ];
 
 interface App {
