@@ -19,7 +19,11 @@ export interface PathOptions {
   readonly intermediates?: readonly Certificate[];
   /** Given and not empty: every certificate of the path but the anchor needs a current list of its issuer. */
   readonly crls?: readonly CertificateRevocationList[];
-  /** Never used for a path, only to tell `chain_incomplete` from `unknown_authority`. */
+  /**
+   * Intermediates known from elsewhere, such as one's own chain. They never complete a path that lacks them, but
+   * tell `chain_incomplete` from `unknown_authority`. Keep the objects: one of them stands in for an equal
+   * intermediate that a peer has sent, whose key then need not be imported nor its signature checked anew.
+   */
   readonly knownIntermediates?: readonly Certificate[];
 }
 
@@ -48,19 +52,29 @@ export type PathResult =
  * unknown_authority).
  */
 export function validatePath(leaf: Certificate, trust: TrustBundle, options: PathOptions): PathResult {
-  const { now, purpose, intermediates = [], crls = [] } = options;
+  const { now, purpose, crls = [], knownIntermediates: known = [] } = options;
+  const intermediates = withKnownObjects(options.intermediates ?? [], known);
   const search: PathSearch = { trust, intermediates, now, budget: { left: MAX_SIGNATURE_CHECKS } };
   const paths = buildPaths(leaf, search);
   let worst: PathFailure | undefined;
   for (;;) {
     const next = paths.next();
-    if (next.done === true) return worst ?? diagnose(leaf, next.value, search, options.knownIntermediates);
+    if (next.done === true) return worst ?? diagnose(leaf, next.value, search, known);
     const path = next.value;
     const failure = checkCertificates(path, purpose, now) ?? checkNameConstraints(path);
     const revocation = failure ?? checkRevocation(path, crls, now, search.budget);
     if (revocation.ok) return { ok: true, path, validUntil: validUntil(path, revocation.validUntil) };
     worst = moreTelling(worst, revocation);
   }
+}
+
+function withKnownObjects(
+  sent: readonly Certificate[],
+  known: readonly Certificate[],
+): readonly Certificate[] {
+  if (known.length === 0) return sent;
+  const objects = new Map(known.map((certificate) => [certificate.sha256, certificate]));
+  return sent.map((certificate) => objects.get(certificate.sha256) ?? certificate);
 }
 
 /** What an authority decided about this path comes before what time or missing data did to it. */
@@ -99,7 +113,7 @@ function diagnose(
   leaf: Certificate,
   deadEnd: PathFailure,
   search: PathSearch,
-  known: readonly Certificate[] = [],
+  known: readonly Certificate[],
 ): PathFailure {
   if (known.length === 0 || deadEnd.code === "limit") return deadEnd;
   const wider = {

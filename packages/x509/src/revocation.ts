@@ -4,7 +4,7 @@ import type { CertificateRevocationList } from "./crl.ts";
 import { EXTENSION } from "./extension.ts";
 import { describeCertificate } from "./internal/describe-certificate.ts";
 import { keyOfName } from "./internal/name-index.ts";
-import { isSignedBy, type SignatureBudget } from "./internal/signed-by.ts";
+import { isSignedBy, MAX_SIGNATURE_CHECKS, type SignatureBudget } from "./internal/signed-by.ts";
 import { formatName } from "./name.ts";
 import { type PathFailure, pathFailure } from "./path-failure.ts";
 
@@ -64,6 +64,8 @@ function statusOf(
     if (why === undefined) return statusOn(crl, certificate, now);
     break;
   }
+  if (budget.left <= 0)
+    return pathFailure("limit", certificate, `more than ${MAX_SIGNATURE_CHECKS} signature checks`);
   const missing = `no revocation list of ${formatName(certificate.issuer)} for ${describeCertificate(certificate)}`;
   const message = why === undefined ? missing : `${missing}: the newest one ${why}`;
   return pathFailure("crl_missing", certificate, message);
