@@ -32,6 +32,7 @@ export interface Relations {
 
 export function relate(items: readonly Item[], now: Date): Relations {
   const certificates = items.filter((item): item is CertificateItem => item.kind === "certificate");
+  const authorities = certificates.filter((item) => !isLeaf(item));
   const crls = items.filter((item): item is CrlItem => item.kind === "revocation list");
   const owners = new Map<Item, readonly CertificateItem[]>();
   const paths = new Map<Item, readonly Certificate[]>();
@@ -49,7 +50,7 @@ export function relate(items: readonly Item[], now: Date): Relations {
     } else if (item.kind === "revocation list") findings.push(...crlFindings(item, certificates, now));
     else if (item.kind === "request") findings.push(...requestFindings(item));
     else if (item.kind === "certificate" && isLeaf(item)) {
-      const result = verify(item, certificates, crls, now);
+      const result = verify(item, authorities, crls, now);
       if (result === undefined) unchecked.add(item);
       if (result?.ok === true) paths.set(item, result.path);
       findings.push(...pathFindings(item, result));
@@ -86,12 +87,12 @@ function keyFindings(
 /** undefined when there is no authority among the items to verify to. */
 function verify(
   item: CertificateItem,
-  certificates: readonly CertificateItem[],
+  authorities: readonly CertificateItem[],
   crls: readonly CrlItem[],
   now: Date,
 ): PathResult | undefined {
   const { certificate } = item;
-  const beside = certificates.filter((other) => areTogether(item, other) && !isLeaf(other));
+  const beside = authorities.filter((other) => areTogether(item, other));
   const own = beside.filter(({ input }) => input === item.input).map((other) => other.certificate);
   const given = beside.filter(({ input }) => input !== item.input).map((other) => other.certificate);
   // A chain file alone can still be verified to the root that it should not contain.
