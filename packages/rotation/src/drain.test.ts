@@ -41,12 +41,13 @@ test("the next rotation does not put a drain off", () => {
 });
 
 test.each([
-  [HOUR, HOUR - 30_000],
-  [6_000, 5_000],
-])("a peer with a life of %d ms is asked to come back at %d", (life, at) => {
-  const leaf = { notBefore: new Date(0), notAfter: new Date(life) };
+  [HOUR, 0, HOUR - 30_000],
+  [6_000, 0, 5_000],
+  [HOUR, HOUR - 6_000, HOUR - 1_000],
+])("a peer whose certificate ends at %d ms and came at %d is asked to come back at %d", (end, since, at) => {
+  const leaf = { notBefore: new Date(-24 * HOUR), notAfter: new Date(end) };
   const path = [leaf, { notBefore: new Date(0), notAfter: new Date(10 * HOUR) }];
-  expect(peerDrainAt({ peer: { leaf, path } } as unknown as Connection)).toBe(at);
+  expect(peerDrainAt({ peer: { leaf, path }, since } as unknown as Connection)).toBe(at);
 });
 
 test("overlapping drains each count what was older than they are", async () => {

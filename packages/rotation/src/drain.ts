@@ -34,14 +34,16 @@ export function planDrain(connection: Connection, now: number, options: DrainOpt
   connection.deadline = Math.min(connection.deadline, end);
 }
 
-/** A peer is asked to come back with its next certificate this long before its present one ends, or a sixth of its life. */
+/** A peer is asked to come back with its next certificate this long before its present one ends, or a sixth of what was left when it came. */
 const LONGEST_MARGIN_MS = 30_000;
 
-/** When a peer's own certificate says that its connection should go. */
-export function peerDrainAt({ peer }: Connection): number {
+/**
+ * When a peer's own certificate says that its connection should go. Reckoned from when the peer came, not from
+ * notBefore: issuers backdate that, by an hour at times, and a short certificate would never see a second request.
+ */
+export function peerDrainAt({ peer, since }: Connection): number {
   const end = Math.min(...peer.path.map(({ notAfter }) => notAfter.getTime()));
-  const life = peer.leaf.notAfter.getTime() - peer.leaf.notBefore.getTime();
-  return end - Math.min(LONGEST_MARGIN_MS, life / 6);
+  return end - Math.min(LONGEST_MARGIN_MS, Math.max(0, end - since) / 6);
 }
 
 interface Drain {

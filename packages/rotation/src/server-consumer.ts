@@ -126,6 +126,7 @@ class RotatingServer implements ServerConsumer {
       clock,
       handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
       generation: () => this.#current,
+      isSelfCheck: (asked) => this.#selfCheck.recognizes(asked),
       onSecure: (socket, arrival) => this.#onSecure(socket, arrival),
       onFailure: (failure) => {
         this.#reject({ ...failure, resumed: false, phase: "handshake" });
@@ -150,7 +151,10 @@ class RotatingServer implements ServerConsumer {
   drain(generation: Generation, signal: AbortSignal): Promise<DrainReport> {
     const now = this.#clock.now();
     const older = [...this.#connections].filter(({ servedBy }) => servedBy < generation.number);
-    for (const connection of older) this.#plan(connection, now);
+    for (const connection of older) {
+      this.#plan(connection, now);
+      if (connection.drainAt <= now) this.#drainNow(connection);
+    }
     const drained = this.#drains.open(generation.number, older.length);
     this.#settle();
     return unlessAborted(drained, signal);
@@ -174,14 +178,11 @@ class RotatingServer implements ServerConsumer {
   }
 
   #onSecure(socket: TLSSocket, { address, generation }: { address: string; generation: Generation }): void {
-    if (this.#selfCheck.recognizes(socket)) {
-      socket.destroySoon();
-      return;
-    }
     const resumed = socket.isSessionReused();
     const verdict = this.#ask(socket, address, resumed);
     if (verdict.ok) {
-      this.#letIn(new Connection(socket, verdict.peer, generation, this.#speaksHttp ? "http" : "opaque"));
+      const activity = this.#speaksHttp ? "http" : "opaque";
+      this.#letIn(new Connection(socket, verdict.peer, generation, activity, this.#clock.now()));
       return;
     }
     const { code, message, leaf } = verdict;
@@ -240,15 +241,17 @@ class RotatingServer implements ServerConsumer {
     this.#timetable.expect(connection.due);
   }
 
+  #drainNow(connection: Connection): void {
+    connection.drainAt = Number.POSITIVE_INFINITY;
+    connection.drain(this.#clock);
+  }
+
   #visit(now: number): number {
     let next = Number.POSITIVE_INFINITY;
     for (const connection of this.#connections) {
       if (now > connection.expiresAt) this.#expire(connection);
       else if (now >= connection.deadline) connection.end(now);
-      else if (now >= connection.drainAt) {
-        connection.drainAt = Number.POSITIVE_INFINITY;
-        connection.drain(this.#clock);
-      }
+      else if (now >= connection.drainAt) this.#drainNow(connection);
       if (!connection.socket.destroyed) next = Math.min(next, connection.due);
     }
     return next;

@@ -18,6 +18,8 @@ type Marked = Duplex & { [CONNECTION]?: Connection };
 /** A connection that was let in: who is there, which certificate it was served, and how to end it without loss. */
 export class Connection {
   readonly socket: TLSSocket;
+  /** When it was let in, in milliseconds since the epoch. */
+  readonly since: number;
   /** The generation whose certificate the peer was shown, and when that expires. */
   readonly servedBy: number;
   readonly servedUntil: number;
@@ -36,8 +38,15 @@ export class Connection {
   #response: ServerResponse | undefined;
   #session: ServerHttp2Session | undefined;
 
-  constructor(socket: TLSSocket, peer: VerifiedPeer, servedBy: Generation, activity: Activity) {
+  constructor(
+    socket: TLSSocket,
+    peer: VerifiedPeer,
+    servedBy: Generation,
+    activity: Activity,
+    since: number,
+  ) {
     this.socket = socket;
+    this.since = since;
     this.servedBy = servedBy.number;
     this.servedUntil = servedBy.notAfter.getTime();
     this.checkedBy = peer.generation;
