@@ -34,7 +34,7 @@ export function planDrain(connection: Connection, now: number, options: DrainOpt
   connection.deadline = Math.min(connection.deadline, end);
 }
 
-/** A peer is asked to come back with its next certificate this long before its present one ends, or a sixth of what was left when it came. */
+/** How long before its certificate ends a peer is asked to come back with the next: this, or a sixth of what it had left. */
 const LONGEST_MARGIN_MS = 30_000;
 
 /**

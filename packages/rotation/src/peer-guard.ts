@@ -86,20 +86,18 @@ export function createPeerGuard(options: {
 
   const check = (
     key: string,
-    read: () => Certificate,
+    leaf: Certificate,
     readChain: () => readonly Certificate[],
     resumed: boolean,
     generation: Generation,
   ): ValidPath | PathFailure => {
     const known = paths.get(key);
-    const now = clock.now();
-    if (known && isGood(known, generation, now)) {
+    if (known && isGood(known, generation, clock.now())) {
       if (known.generation === generation.number) return known;
       const carried = { ...known, generation: generation.number };
       paths.set(key, carried);
       return carried;
     }
-    const leaf = known?.leaf ?? read();
     const above = (): readonly Certificate[] => [...readChain(), ...(known?.path.slice(1) ?? [])];
     const result = validate(leaf, above, resumed, generation);
     if (!result.ok) return result;
@@ -111,7 +109,7 @@ export function createPeerGuard(options: {
 
   const conclude = (
     found: ValidPath | PathFailure,
-    leaf: Certificate | undefined,
+    leaf: Certificate,
     address: string,
     resumed: boolean,
   ): GuardVerdict => {
@@ -145,12 +143,14 @@ export function createPeerGuard(options: {
       }
       let leaf: Certificate | undefined;
       try {
-        const read = (): Certificate => {
-          leaf = parseCertificate(der);
-          return leaf;
-        };
-        const found = check(octets(der), read, () => readable(chain()), resumed, generation);
-        return conclude(found, leaf ?? ("leaf" in found ? found.leaf : undefined), address, resumed);
+        const key = octets(der);
+        leaf = paths.get(key)?.leaf ?? parseCertificate(der);
+        return conclude(
+          check(key, leaf, () => readable(chain()), resumed, generation),
+          leaf,
+          address,
+          resumed,
+        );
       } catch (error) {
         // Whatever goes wrong with a stranger's certificate must neither let it in nor end the process.
         const why = error instanceof Error ? error.message : String(error);
@@ -159,13 +159,7 @@ export function createPeerGuard(options: {
       }
     },
     recheck({ leaf, path, address, resumed }, generation) {
-      const found = check(
-        octets(leaf.der),
-        () => leaf,
-        () => path.slice(1),
-        resumed,
-        generation,
-      );
+      const found = check(octets(leaf.der), leaf, () => path.slice(1), resumed, generation);
       return conclude(found, leaf, address, resumed);
     },
   };

@@ -228,11 +228,8 @@ class RotatingServer implements ServerConsumer {
   }
 
   #schedule(connection: Connection): void {
-    const now = this.#clock.now();
-    const leave = peerDrainAt(connection);
-    if (leave <= now) connection.drainFromTheStart();
-    else connection.drainAt = leave;
-    if (connection.servedBy < this.#drains.newest()) this.#plan(connection, now);
+    connection.drainAt = peerDrainAt(connection);
+    if (connection.servedBy < this.#drains.newest()) this.#plan(connection, this.#clock.now());
     this.#timetable.expect(connection.due);
   }
 

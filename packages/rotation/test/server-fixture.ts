@@ -256,3 +256,8 @@ export function within<T>(ms: number, message: string, promise: Promise<T>): Pro
   });
   return Promise.race([promise, deadline]).finally(() => clearTimeout(timer));
 }
+
+/** Resolves on 'close', with or without an error before it. */
+export function closeOf(emitter: NodeJS.EventEmitter): Promise<void> {
+  return new Promise((resolve) => void emitter.once("close", () => resolve()));
+}

@@ -13,6 +13,8 @@ export interface AcceptOptions {
   readonly handshakeTimeoutMs: number;
   /** Whose certificate to show; asked when a client's first octets arrive. */
   readonly generation: () => Generation;
+  /** Our own check of what is served: shaken hands with, and never heard of again. */
+  readonly isSelfCheck: (asked: Buffer | TLSSocket) => boolean;
   /** TLS is done and the client has proved to hold the key of its certificate. Nothing else is known of it. */
   readonly onSecure: (socket: TLSSocket, arrival: { address: string; generation: Generation }) => void;
   readonly onFailure: (failure: { code: RejectionCode; message: string; address: string }) => void;
@@ -88,6 +90,7 @@ class Arrival {
   #head: Buffer | undefined;
   #tls: TLSSocket | undefined;
   #rawError: Error | undefined;
+  #isSelfCheck = false;
   #done = false;
 
   constructor(server: Server, raw: Socket, options: AcceptOptions, onDone: () => void) {
@@ -136,6 +139,8 @@ class Arrival {
     const server = this.#server as Server & TlsServerInternals;
     this.#raw.unshift(head);
     this.generation = this.#options.generation();
+    // Known from the start, so that a check that is given up half-way is not taken for a failed client.
+    this.#isSelfCheck = this.#options.isSelfCheck(head);
     const socket = new TlsSocket(this.#raw, {
       isServer: true,
       server,
@@ -161,6 +166,10 @@ class Arrival {
     const { generation } = this;
     if (this.#done || !generation) return;
     this.#settle();
+    if (this.#isSelfCheck || this.#options.isSelfCheck(socket)) {
+      socket.destroySoon();
+      return;
+    }
     this.#options.onSecure(socket, { address: this.#address, generation });
   }
 
@@ -194,6 +203,7 @@ class Arrival {
   #report(code: RejectionCode, message: string, error?: Error): void {
     if (this.#done) return;
     this.#settle();
+    if (this.#isSelfCheck) return;
     this.#options.onFailure({ code, message, address: this.#address });
     if (this.#tls) announceRefusal(this.#server, this.#tls, error ?? new Error(message));
   }

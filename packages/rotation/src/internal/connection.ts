@@ -111,11 +111,6 @@ export class Connection {
     if (this.#session) sayFarewell(this.#session, clock);
   }
 
-  /** Asks with the first response. Not HTTP/2, which would send its GOAWAY before the first request. */
-  drainFromTheStart(): void {
-    this.#draining = true;
-  }
-
   /** At the deadline: an idle one is closed with close_notify and FIN, what is under way is cut. */
   end(now: number): void {
     if (!this.isIdle || this.#ending) {

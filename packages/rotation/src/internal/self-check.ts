@@ -8,8 +8,8 @@ import { type ServedReport, type ServedTarget, verifyServed } from "../served.ts
 
 /** A server's proof of what it serves: a handshake with its own address, told from clients by a secret name. */
 export interface SelfCheck {
-  /** Whether a client is this check: nobody else knows the name that it asks for. */
-  recognizes(socket: TLSSocket): boolean;
+  /** Whether a client is this check, by the name it asks for (SNI), which nobody else knows; of a ClientHello or as read by TLS. */
+  recognizes(asked: Buffer | TLSSocket): boolean;
   /** Waits until the server listens. */
   prove(generation: Generation, signal: AbortSignal): Promise<readonly ServedReport[]>;
 }
@@ -17,9 +17,10 @@ export interface SelfCheck {
 export function createSelfCheck(server: Server, clock: Clock): SelfCheck {
   const names = new Set<string>();
   return {
-    recognizes(socket) {
-      // What the client asked for (SNI), which the types do not know on this side.
-      const { servername } = socket as TLSSocket & { readonly servername?: string | false | null };
+    recognizes(asked) {
+      if (names.size === 0) return false;
+      if (Buffer.isBuffer(asked)) return [...names].some((name) => asked.includes(name));
+      const { servername } = asked as TLSSocket & { readonly servername?: string | false | null };
       return typeof servername === "string" && names.has(servername);
     },
     async prove(generation, signal) {
