@@ -1,0 +1,115 @@
+import { resolve } from "node:path";
+import { type CommandContext, createHealth, createMetrics, duration, runDaemon, z } from "@newleaf/daemon";
+import { type ConnectionsByGeneration, type Observation, observeRotation } from "@newleaf/observe";
+import { type IdentitySource, type Rejection, watchFiles } from "@newleaf/rotation";
+import type { RunningProxy } from "./client-proxy.ts";
+import { formatListenAddress } from "./listener.ts";
+import type { OptionsOf } from "./options-of.ts";
+import { createProxyMetrics } from "./proxy-metrics.ts";
+
+/** Flags of the identity; both directions have them. */
+export const identityOptions: OptionsOf<IdentityConfig> = {
+  certs: {
+    flag: "--certs <dir>",
+    description: "directory with tls.crt, tls.key and ca.crt",
+    schema: z.string().min(1),
+  },
+  crl: {
+    flag: "--crl <file>",
+    description: "revocation lists, one of every authority; read again when it changes",
+    schema: z.string().min(1).optional(),
+  },
+  allowIdentityChange: {
+    flag: "--allow-identity-change",
+    description: "take certificates with other names than those of the start",
+    schema: z.boolean(),
+    default: false,
+  },
+  wait: {
+    flag: "--wait <duration>",
+    description: "how long to wait for a first good certificate",
+    schema: duration({ min: "1ms" }),
+    default: "60s",
+  },
+};
+
+export interface IdentityConfig {
+  readonly certs: string;
+  readonly crl: string | undefined;
+  readonly allowIdentityChange: boolean;
+  readonly wait: number;
+}
+
+export function watchIdentity(
+  config: IdentityConfig,
+  { signal, logger }: CommandContext,
+): Promise<IdentitySource> {
+  return watchFiles({
+    directory: config.certs,
+    ...(config.crl === undefined ? {} : { files: { crl: resolve(config.crl) } }),
+    allowIdentityChange: config.allowIdentityChange,
+    firstTimeoutMs: config.wait,
+    signal,
+    logger,
+  });
+}
+
+/** What a running proxy reports of single clients and of its target. */
+export interface ProxyHooks {
+  readonly onRejection: (rejection: Rejection) => void;
+  readonly onFailure: (reason: string) => void;
+}
+
+/** Starts a proxy and runs it as a daemon until stopped: admin endpoints, reload, drain. */
+export async function runProxy<P extends RunningProxy>(
+  context: CommandContext,
+  source: IdentitySource,
+  start: (hooks: ProxyHooks) => Promise<P>,
+  about: {
+    readonly target: string;
+    readonly connections?: (proxy: P) => ConnectionsByGeneration;
+  },
+): Promise<void> {
+  const health = createHealth();
+  const metrics = await createMetrics({ process: true });
+  let open = (): number => 0;
+  let observation: Observation | undefined;
+  const counts = createProxyMetrics(metrics, () => open());
+  await using proxy = await start({
+    onRejection: (rejection) => observation?.countRejection(rejection),
+    onFailure: (reason) => counts.targetFailed(reason),
+  });
+  open = () => proxy.connections;
+  const connections = about.connections;
+  await using observed = observeRotation({
+    rotation: proxy.rotation,
+    source,
+    metrics,
+    health,
+    ...(connections ? { connections: () => connections(proxy) } : {}),
+  });
+  observation = observed;
+  const { identity, notAfter } = source.current();
+  const listen = formatListenAddress(proxy.address);
+  context.logger.info({ listen, target: about.target, identity, notAfter }, "ready");
+  await runDaemon(context, {
+    health,
+    metrics,
+    routes: observed.routes,
+    reload: () => source.reload(),
+    tasks: [{ name: "proxy", run: (signal) => serveUntil(signal, proxy, context) }],
+  });
+}
+
+/** Runs until the signal, then drains for most of what is left of the grace time. */
+async function serveUntil(
+  signal: AbortSignal,
+  proxy: RunningProxy,
+  { daemon }: CommandContext,
+): Promise<void> {
+  if (!signal.aborted) {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  }
+  const left = Math.max(0, daemon.graceMs - daemon.shutdownDelayMs);
+  await proxy.stop(AbortSignal.timeout(Math.floor(left * 0.9)));
+}

@@ -1,0 +1,154 @@
+import { createSecureServer } from "node:http2";
+import { createServer as createTlsServer, type Server, type TLSSocket } from "node:tls";
+import type { Logger } from "@newleaf/daemon";
+import {
+  type Authorizer,
+  type IdentitySource,
+  peerOf,
+  type Rejection,
+  rotateServer,
+  type ServerRotation,
+  serverOptions,
+} from "@newleaf/rotation";
+import type { RunningProxy } from "./client-proxy.ts";
+import { createConnectionLedger } from "./connection-ledger.ts";
+import { dialPlain } from "./dial.ts";
+import { type ForwardOptions, forwardRequest } from "./forward-http.ts";
+import { forwardUpgrade } from "./forward-upgrade.ts";
+import { serverHeaders } from "./forwarded-headers.ts";
+import { answerHello } from "./hello.ts";
+import { HEADERS_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, type ProxyLimits } from "./limits.ts";
+import { type ListenAddress, listen } from "./listener.ts";
+import type { InboundRequest, InboundResponse } from "./message.ts";
+import type { ServerTarget } from "./target.ts";
+import { tunnel } from "./tunnel.ts";
+import { createPlainUpstream, type Upstream } from "./upstream.ts";
+
+export interface ProxyServerOptions {
+  readonly listen: ListenAddress;
+  readonly target: ServerTarget;
+  readonly source: IdentitySource;
+  readonly authorize: Authorizer;
+  readonly limits: ProxyLimits;
+  /** From the TCP connection to the end of the handshake. */
+  readonly handshakeTimeoutMs?: number;
+  /** How long connections with an older certificate may stay; by default until that expires. */
+  readonly drainTimeoutMs?: number;
+  readonly logger: Logger;
+  readonly onRejection?: (rejection: Rejection) => void;
+  readonly onFailure?: (reason: string) => void;
+}
+
+export interface RunningServerProxy extends RunningProxy {
+  readonly rotation: ServerRotation;
+}
+
+/** Listens for mTLS and passes what allowed clients send on in plain text, or answers it itself. */
+export async function startProxyServer(options: ProxyServerOptions): Promise<RunningServerProxy> {
+  const { source, limits, logger } = options;
+  const side = createSide(options);
+  const { server } = side;
+  server.maxConnections = limits.maxConnections;
+  const ledger = createConnectionLedger(server);
+  const rotation = rotateServer(server, source, {
+    authorize: options.authorize,
+    logger,
+    ...(options.handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs: options.handshakeTimeoutMs }),
+    ...(options.drainTimeoutMs === undefined ? {} : { drainTimeoutMs: options.drainTimeoutMs }),
+    ...(options.onRejection ? { onRejection: options.onRejection } : {}),
+  });
+  const close = async (): Promise<void> => {
+    await ledger.stop(AbortSignal.abort());
+    await rotation[Symbol.asyncDispose]();
+    await side.upstream?.[Symbol.asyncDispose]();
+  };
+  try {
+    const address = await listen(server, options.listen);
+    return {
+      address,
+      rotation,
+      get connections() {
+        return ledger.size;
+      },
+      stop: (signal) => ledger.stop(signal),
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Side {
+  readonly server: Server;
+  readonly upstream?: Upstream;
+}
+
+function createSide(options: ProxyServerOptions): Side {
+  const { target } = options;
+  switch (target.kind) {
+    case "http":
+      return httpSide(
+        options,
+        createPlainUpstream(target, { maxConnections: options.limits.maxConnections }),
+      );
+    case "hello":
+      return helloSide(options);
+    case "bytes": {
+      const dial = () => dialPlain(target.connect);
+      const server = createTlsServer({ ...serverOptions(options.source), allowHalfOpen: true });
+      server.on("secureConnection", (inbound: TLSSocket) => {
+        void tunnel(inbound, dial, { ...options, timeouts: options.limits.timeouts, target: target.name });
+      });
+      return { server };
+    }
+  }
+}
+
+type Handler = (request: InboundRequest, response: InboundResponse) => void;
+
+/** HTTP/1.1 and HTTP/2 on one port, by ALPN. */
+function createHttpServer({ source, limits }: ProxyServerOptions, handler: Handler) {
+  const server = createSecureServer({
+    ...serverOptions(source),
+    allowHTTP1: true,
+    settings: { maxHeaderListSize: limits.maxHeaderSize, maxConcurrentStreams: 256 },
+  });
+  // Read by the HTTP/1 side from the server itself; http2 takes no options for them.
+  Object.assign(server, {
+    maxHeaderSize: limits.maxHeaderSize,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  });
+  // Of HTTP/2 sessions: those of HTTP/1 end by keepAliveTimeout.
+  server.on("session", (session) => session.setTimeout(limits.timeouts.idleMs, () => session.close()));
+  server.on("request", handler);
+  return server;
+}
+
+function httpSide(options: ProxyServerOptions, upstream: Upstream): Side {
+  const { limits, logger, source, onFailure } = options;
+  const forward: ForwardOptions = {
+    upstream,
+    timeouts: limits.timeouts,
+    logger,
+    headers: (line, fields, request) => serverHeaders(line, fields, request, source.current()),
+    ...(onFailure ? { onFailure } : {}),
+  };
+  const handler: Handler = (request, response) => forwardRequest(forward, request, response);
+  const server = createHttpServer(options, handler);
+  server.on("checkContinue", handler);
+  server.on("upgrade", (request, socket, head) => forwardUpgrade(forward, request, socket, head));
+  return { server, upstream };
+}
+
+function helloSide(options: ProxyServerOptions): Side {
+  const server = createHttpServer(options, (request, response) => {
+    const peer = peerOf(request.socket);
+    // Cannot be: the rotation lets no request pass without one.
+    if (!peer) return void request.socket.destroy();
+    answerHello(request, response, peer, options.source.current());
+  });
+  return { server };
+}
