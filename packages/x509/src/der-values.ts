@@ -1,17 +1,18 @@
 import { Buffer } from "node:buffer";
 import { type DerElement, TAG } from "./der.ts";
 import { X509Error } from "./error.ts";
+import type { Warn } from "./warning.ts";
 
 /**
- * BOOLEAN. DER knows 0x00 and 0xff only (X.690 11.1); any other TRUE is reported to `onQuirk`, or refused when
- * there is none.
+ * BOOLEAN. DER knows 0x00 and 0xff only (X.690 11.1); any other TRUE is a warning, or refused when there is
+ * nobody to warn.
  */
-export function readBoolean(element: DerElement, onQuirk?: () => void): boolean {
+export function readBoolean(element: DerElement, warn?: Warn): boolean {
   const octet = element.bytes[element.contentStart] ?? 0;
   if (element.length !== 1) throw damage("boolean is not one octet", element);
   if (octet !== 0 && octet !== 0xff) {
-    if (onQuirk === undefined) throw damage("boolean is neither 0x00 nor 0xff", element);
-    onQuirk();
+    if (warn === undefined) throw damage("boolean is neither 0x00 nor 0xff", element);
+    warn("boolean_encoding", "TRUE is not written as 0xff");
   }
   return octet !== 0;
 }
@@ -52,7 +53,8 @@ export const MAX_OID_OCTETS = 64;
 export function readOid(element: DerElement): string {
   const { bytes, contentStart, end, length } = element;
   if (length > MAX_OID_OCTETS) throw new X509Error("ERR_X509_LIMIT", `object identifier of ${length} octets`);
-  const key = bytes.toString("latin1", contentStart, end);
+  // Nearly all are of three octets, and a number is a cheaper key than a string.
+  const key = length === 3 ? bytes.readUIntBE(contentStart, 3) : bytes.toString("latin1", contentStart, end);
   const known = knownOids.get(key);
   if (known !== undefined) return known;
   const text = decodeOid(element);
@@ -62,7 +64,7 @@ export function readOid(element: DerElement): string {
 
 // The same few dozen identifiers make up nearly every certificate, and spelling one out costs more than reading
 // all else of an extension. Bounded, and a pure function of the octets.
-const knownOids = new Map<string, string>();
+const knownOids = new Map<string | number, string>();
 const MAX_KNOWN_OIDS = 512;
 
 function decodeOid(element: DerElement): string {
@@ -151,6 +153,11 @@ const STRING_TAGS: ReadonlySet<number> = new Set([
   TAG.BMP_STRING,
   TAG.UNIVERSAL_STRING,
 ]);
+
+/** Whether the text fits a PrintableString (X.680 41.4). */
+export function isPrintable(text: string): boolean {
+  return /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text);
+}
 
 /** IA5String content (implicit tags included): octets above 0x7f and control characters are refused. */
 export function readIa5(element: DerElement, what: string): string {

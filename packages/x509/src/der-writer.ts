@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { contextTag, TAG } from "./der.ts";
-import { MAX_OID_OCTETS } from "./der-values.ts";
+import { isPrintable, MAX_OID_OCTETS } from "./der-values.ts";
 import { X509Error } from "./error.ts";
 
 /** One element: identifier octet, shortest length, then the parts one after the other. */
@@ -106,11 +106,6 @@ export function utf8String(text: string): Uint8Array {
 export function printableString(text: string): Uint8Array {
   if (!isPrintable(text)) throw notA("PrintableString", text);
   return encode(TAG.PRINTABLE_STRING, [Buffer.from(text, "latin1")]);
-}
-
-/** Whether the text fits a PrintableString (X.680 41.4). */
-export function isPrintable(text: string): boolean {
-  return /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text);
 }
 
 /** IA5String: printable ASCII; control characters, which the format would allow, are refused. */

@@ -41,8 +41,10 @@ export function decodeExtensions(cursor: DerCursor, code: X509ErrorCode, warn: W
   const found: RawExtension[] = [];
   while (!cursor.done) {
     const next = decodeExtension(cursor.take(TAG.SEQUENCE, "extension"), warn);
-    if (found.some(({ extension }) => extension.oid === next.extension.oid)) {
-      throw new X509Error(code, `extension ${next.extension.oid} appears twice`);
+    for (const { extension } of found) {
+      if (extension.oid === next.extension.oid) {
+        throw new X509Error(code, `extension ${extension.oid} appears twice`);
+      }
     }
     found.push(next);
     if (found.length > MAX_EXTENSIONS) {
@@ -56,8 +58,7 @@ function decodeExtension(sequence: DerElement, warn: Warn): RawExtension {
   const fields = sequence.children();
   const oid = readOid(fields.take(TAG.OID, "extension identifier"));
   const flag = fields.takeOptional(TAG.BOOLEAN);
-  const critical =
-    flag !== undefined && readBoolean(flag, () => warn("boolean_encoding", "TRUE is not written as 0xff"));
+  const critical = flag !== undefined && readBoolean(flag, warn);
   if (flag !== undefined && !critical) {
     warn("default_encoded", "critical FALSE is written although it is the default");
   }

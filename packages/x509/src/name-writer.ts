@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { ia5String, isPrintable, oid, printableString, sequence, set, utf8String } from "./der-writer.ts";
+import { isPrintable } from "./der-values.ts";
+import { ia5String, oid, printableString, sequence, set, utf8String } from "./der-writer.ts";
 import { X509Error } from "./error.ts";
 import { ATTRIBUTE } from "./name.ts";
 

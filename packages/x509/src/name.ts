@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type DerElement, TAG } from "./der.ts";
-import { isString, readOid, readString } from "./der-values.ts";
+import { isPrintable, isString, readOid, readString } from "./der-values.ts";
 import { X509Error } from "./error.ts";
 import type { Warn } from "./warning.ts";
 
@@ -113,14 +113,19 @@ function decodeAttribute(element: DerElement, rdn: number, warn: Warn): NameAttr
   return { oid, value: text, form: "text", rdn };
 }
 
-function warnOfString(element: DerElement, text: string, warn: Warn): void {
-  if (element.tag === TAG.TELETEX_STRING) warn("legacy_string", "a name uses T61String");
-  if (element.tag === TAG.BMP_STRING) warn("legacy_string", "a name uses BMPString");
-  if (element.tag === TAG.UNIVERSAL_STRING) warn("legacy_string", "a name uses UniversalString");
-  if (element.tag === TAG.PRINTABLE_STRING && !/^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text)) {
+function warnOfString({ tag }: DerElement, text: string, warn: Warn): void {
+  const legacy = LEGACY_STRINGS[tag];
+  if (legacy !== undefined) warn("legacy_string", `a name uses ${legacy}`);
+  else if (tag === TAG.PRINTABLE_STRING && !isPrintable(text)) {
     warn("printable_string", "a PrintableString has characters outside of its set");
   }
 }
+
+const LEGACY_STRINGS: Readonly<Record<number, string>> = {
+  [TAG.TELETEX_STRING]: "T61String",
+  [TAG.BMP_STRING]: "BMPString",
+  [TAG.UNIVERSAL_STRING]: "UniversalString",
+};
 
 function shortName(oid: string): string {
   return Object.entries(ATTRIBUTE).find(([, value]) => value === oid)?.[0] ?? oid;

@@ -57,11 +57,11 @@ export function decodeStandardExtensions(
     nameConstraints: undefined,
     crlDistributionPoints: [],
   };
-  let maxElements = limits.maxElements;
+  const left = { ...limits };
   for (const { extension, element } of extensions) {
     if (!STANDARD.has(extension.oid)) continue;
     if (extension.oid !== EXTENSION.subjectKeyIdentifier) {
-      maxElements -= checkDer(element.bytes, { ...limits, maxElements }, element.contentStart, element.end);
+      left.maxElements -= checkDer(element.bytes, left, element.contentStart, element.end);
     }
     decodeOne(known, extension.oid, element, warn);
   }
@@ -123,8 +123,7 @@ const MAX_PATH_LENGTH = 1000;
 function decodeBasicConstraints(element: DerElement, warn: Warn): BasicConstraints {
   const fields = element.children();
   const flag = fields.takeOptional(TAG.BOOLEAN);
-  const cA =
-    flag !== undefined && readBoolean(flag, () => warn("boolean_encoding", "TRUE is not written as 0xff"));
+  const cA = flag !== undefined && readBoolean(flag, warn);
   if (flag !== undefined && !cA) warn("default_encoded", "cA FALSE is written although it is the default");
   const length = fields.takeOptional(TAG.INTEGER);
   fields.finish("basic constraints");
