@@ -1,0 +1,93 @@
+import type { CommandContext } from "@newleaf/daemon";
+import type { ClientTally } from "./demo-result.ts";
+
+/** What a person sees while the demo runs. */
+export interface Narrator extends Disposable {
+  /** One event, told in order. */
+  tell(kind: "step" | "rotation" | "good" | "bad", text: string): void;
+}
+
+/** What the live view shows above the latest events. */
+export interface DemoFacts {
+  readonly elapsedMs: number;
+  readonly durationMs: number;
+  readonly rotations: number;
+  readonly servedLagMs: number | undefined;
+  readonly serving: string;
+  readonly clients: Readonly<Record<string, ClientTally>>;
+  readonly refused: Readonly<Record<string, number>>;
+}
+
+const LATEST = 12;
+const FRAME_MS = 200;
+
+/** A live view where stderr is a terminal, a line for each event elsewhere; stdout stays free for the result. */
+export function createNarrator(context: CommandContext, facts: () => DemoFacts): Narrator {
+  const { stderr, style } = context;
+  const started = Date.now();
+  const marks = {
+    step: style.bold("»"),
+    rotation: style.cyan("↻"),
+    good: style.green("✓"),
+    bad: style.red("✗"),
+  };
+  const line = (kind: keyof typeof marks, text: string): string =>
+    `${style.dim(`${((Date.now() - started) / 1000).toFixed(1).padStart(5)}s`)} ${marks[kind]} ${text}`;
+  if (stderr.isTTY !== true) {
+    return { tell: (kind, text) => void stderr.write(`${line(kind, text)}\n`), [Symbol.dispose]: () => {} };
+  }
+
+  const latest: string[] = [];
+  let drawn = 0;
+  const draw = (): void => {
+    const rows = [...renderFacts(facts(), style), "", ...latest].map((row) =>
+      truncate(row, stderr.columns ?? 100),
+    );
+    stderr.write(`${drawn > 0 ? `\x1b[${drawn}A` : ""}\x1b[J${rows.join("\n")}\n`);
+    drawn = rows.length;
+  };
+  const timer = setInterval(draw, FRAME_MS);
+  return {
+    tell(kind, text) {
+      latest.push(line(kind, text));
+      if (latest.length > LATEST) latest.shift();
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      draw();
+    },
+  };
+}
+
+function renderFacts(facts: DemoFacts, style: CommandContext["style"]): string[] {
+  const share = Math.min(1, facts.elapsedMs / facts.durationMs);
+  const bar = `${"█".repeat(Math.round(share * 30))}${"░".repeat(30 - Math.round(share * 30))}`;
+  const lag =
+    facts.servedLagMs === undefined ? "" : `, last proved served after ${facts.servedLagMs.toFixed(1)} ms`;
+  const clients = Object.entries(facts.clients).map(([name, { requests, failures }]) => {
+    const failed = failures === 0 ? style.green("0 failed") : style.red(`${failures} failed`);
+    return `  ${name.padEnd(18)}${String(requests).padStart(7)} requests  ${failed}`;
+  });
+  const refused = Object.entries(facts.refused).map(([code, count]) => `${code} ${count}`);
+  return [
+    `${style.bold("newleaf demo")}  ${style.cyan(bar)}  ${(facts.elapsedMs / 1000).toFixed(0)} s`,
+    `backend  ${style.bold(String(facts.rotations))} rotations${lag}; serving ${facts.serving}`,
+    ...clients,
+    `refused  ${refused.join(", ") || "none yet"}`,
+  ];
+}
+
+/** Cuts to the terminal's width, so that each row is one line; colour codes take no room. */
+function truncate(text: string, columns: number): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character begins a colour code
+  const pieces = text.split(/(\x1b\[[0-9;]*m)/);
+  let room = columns - 1;
+  return pieces
+    .map((piece, index) => {
+      if (index % 2 === 1) return piece;
+      const kept = piece.slice(0, Math.max(0, room));
+      room -= kept.length;
+      return kept;
+    })
+    .join("");
+}
