@@ -20,7 +20,7 @@ export const commands: readonly Command[] = [
     name: "ca",
     summary: "a small certificate authority for development",
     description:
-      "A root in a directory of its own, for trying things out and for tests. Certificates are written so that a\n" +
+      "A root in a directory of its own, for trying things out and for tests. Certificates are written so that a " +
       "program that watches their directory picks each renewal up whole.",
     commands: [initCommand, issueCommand, renewCommand, revokeCommand, crlCommand, listCommand],
   }),

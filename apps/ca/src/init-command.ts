@@ -17,7 +17,7 @@ export const initCommand: LeafCommand = defineCommand({
   name: "init",
   summary: "create an authority: root certificate, key, and an empty revocation list",
   description:
-    "Creates a self-signed root in a directory that only this user can read. The key is not encrypted: this is an\n" +
+    "Creates a self-signed root in a directory that only this user can read. The key is not encrypted: this is an " +
     "authority for development, not for production.",
   examples: [
     { command: "newleaf ca init", note: "an authority in ./newleaf-ca" },

@@ -31,8 +31,8 @@ export const issueCommand: LeafCommand = defineCommand({
   name: "issue",
   summary: "issue a certificate with its key",
   description:
-    "Issues a certificate and writes tls.crt, tls.key and ca.crt into a directory that `newleaf proxy --certs`,\n" +
-    "`watchFiles` and most servers take as it is. Without --dns, --uri and --ip it is for the name itself and for\n" +
+    "Issues a certificate and writes tls.crt, tls.key and ca.crt into a directory that `newleaf proxy --certs`, " +
+    "`watchFiles` and most servers take as it is. Without --dns, --uri and --ip it is for the name itself and for " +
     "localhost, 127.0.0.1 and ::1.",
   examples: [
     { command: "newleaf ca issue backend", note: "for development on this machine" },

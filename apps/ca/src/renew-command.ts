@@ -23,7 +23,7 @@ export const renewCommand: LeafCommand = defineCommand({
   name: "renew",
   summary: "replace certificates by new ones with the same names",
   description:
-    "Issues again what was issued, with a new key, into the directory where it was. With --every it goes on until\n" +
+    "Issues again what was issued, with a new key, into the directory where it was. With --every it goes on until " +
     "stopped: a quick way to watch a program rotate.",
   examples: [
     { command: "newleaf ca renew backend", note: "once" },

@@ -42,7 +42,7 @@ export const revokeCommand: LeafCommand = defineCommand({
   name: "revoke",
   summary: "revoke certificates and sign a new revocation list",
   description:
-    "Revokes every certificate of a name that has not expired, or the one with a serial number, and signs crl.pem\n" +
+    "Revokes every certificate of a name that has not expired, or the one with a serial number, and signs crl.pem " +
     "anew. Peers refuse the certificate once they have the list: give it to them with --copy-to.",
   examples: [
     { command: "newleaf ca revoke frontend", note: "all certificates of a name" },

@@ -2,9 +2,9 @@ import type { CommandEntry } from "@newleaf/daemon/program";
 
 const summary = "a completion script for bash, zsh or fish";
 
-/** `newleaf completion <shell>`; it loads every command, so it too is loaded only when it runs. */
-export function completionEntry(entries: readonly CommandEntry[]): CommandEntry {
-  return {
+/** `newleaf completion <shell>`, itself included; it loads every command, so it too is loaded only when it runs. */
+export function completionEntry(others: readonly CommandEntry[]): CommandEntry {
+  const completion: CommandEntry = {
     name: "completion",
     summary,
     async load() {
@@ -22,10 +22,11 @@ export function completionEntry(entries: readonly CommandEntry[]): CommandEntry 
           shell: { placeholder: "<shell>", description: shells.join(", "), schema: z.enum(shells) },
         },
         async run({ shell }, { stdout }) {
-          const commands = await Promise.all(entries.map((entry) => entry.load()));
+          const commands = await Promise.all([...others, completion].map((entry) => entry.load()));
           stdout.write(completionScript("newleaf", commands, shell));
         },
       });
     },
   };
+  return completion;
 }

@@ -152,10 +152,10 @@ function fish(program: string, nodes: readonly Node[]): string {
 function __${program}_at
   set -l path
   for word in (commandline -opc)[2..-1]
-    contains -- (string join " " $path $word) ${paths.join(" ")}; or break
+    contains -- (string join -- " " $path $word) ${paths.join(" ")}; or break
     set -a path $word
   end
-  test (string join " " $path) = (string join " " $argv)
+  test "$path" = "$argv"
 end
 ${lines.join("\n")}
 `;

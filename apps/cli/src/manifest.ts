@@ -6,12 +6,27 @@ import type { CommandEntry } from "@newleaf/daemon/program";
  * their commands runs; a test keeps these lines equal to theirs.
  */
 export const manifest: readonly CommandEntry[] = [
-  entry("ca", "a small certificate authority for development", () => import("@newleaf/ca")),
+  entry(
+    "proxy",
+    "mTLS with rotating certificates for services and clients that have none",
+    () => import("@newleaf/proxy"),
+  ),
+  entry(
+    "probe",
+    "ask a service over mTLS again and again, or try everything that it must refuse",
+    () => import("@newleaf/probe"),
+  ),
+  entry(
+    "verify",
+    "compare the certificate that is served with the one that is stored",
+    () => import("@newleaf/probe"),
+  ),
   entry(
     "inspect",
     "what certificates, keys, bundles and revocation lists say, and what will break",
     () => import("@newleaf/ca"),
   ),
+  entry("ca", "a small certificate authority for development", () => import("@newleaf/ca")),
   entry(
     "demo",
     "rotations under load, the rogue, the legacy application and a CA rollover, on embedded parts",

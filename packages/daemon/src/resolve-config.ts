@@ -134,7 +134,7 @@ function refusedArgument(argument: ArgumentDefinition, raw: unknown, error: z.Zo
     return { message: `${name} is required`, hint: argument.description };
   }
   const { message, hint } = explain(error);
-  return { message: `${name} ${show(raw)}: ${message}`, hint };
+  return { message: `${name} ${show(raw)}: ${message}`, hint: hint ?? suggestValue(raw, error) };
 }
 
 function explain(error: z.ZodError): { message: string; hint: string | undefined } {

@@ -9,8 +9,8 @@ export const inspectCommand: LeafCommand = defineCommand({
   name: "inspect",
   summary: "what certificates, keys, bundles and revocation lists say, and what will break",
   description:
-    "Reads PEM and DER files, directories (tls.crt, tls.key, ca.crt and what else is in them) and standard input.\n" +
-    "Files of one directory are checked against each other, as are the files named. Of keys only public facts are\n" +
+    "Reads PEM and DER files, directories (tls.crt, tls.key, ca.crt and what else is in them) and standard input. " +
+    "Files of one directory are checked against each other, as are the files named. Of keys only public facts are " +
     "shown.",
   examples: [
     { command: "newleaf inspect /etc/tls", note: "a mounted volume" },
