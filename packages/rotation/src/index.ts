@@ -29,6 +29,17 @@ export { createPeerGuard, type GuardVerdict, type PeerGuard, type PresentedPeer 
 export { createSignalConsumer, type SignalConsumerOptions } from "./process-consumer.ts";
 export type { RejectedPeer, Rejection, RejectionCode } from "./rejection.ts";
 export {
+  createRolloverParticipant,
+  type RolloverOptions,
+  type RolloverParticipant,
+  type RolloverParticipantReport,
+  type RolloverPlan,
+  type RolloverRecord,
+  type RolloverResume,
+  type RolloverStep,
+  rollTrust,
+} from "./rollover.ts";
+export {
   type Rotation,
   type RotationMatch,
   type RotationOptions,
