@@ -1,0 +1,3 @@
+module newleaf/bench/load
+
+go 1.26.0

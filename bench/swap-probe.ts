@@ -1,0 +1,44 @@
+import { EventEmitter, once } from "node:events";
+import type { Generator, Sighting, Target } from "./load/generator.ts";
+
+export interface SwapProbe {
+  /** The first handshake with this leaf. */
+  firstServed(sha256: string): Promise<Sighting>;
+  end(): Promise<{ handshakes: number; failed: number; oldAfterNew: number }>;
+}
+
+const timeoutMs = 20_000;
+
+/** Connects on and on, and keeps account of which leaf was served when. */
+export function createSwapProbe(generator: Generator, target: Target): SwapProbe {
+  const sightings: Sighting[] = [];
+  const arrivals = new EventEmitter();
+  const load = generator.probe(target, (sighting) => {
+    sightings.push(sighting);
+    arrivals.emit(sighting.sha256, sighting);
+  });
+  return {
+    async firstServed(sha256) {
+      const [sighting] = await once(arrivals, sha256, { signal: AbortSignal.timeout(timeoutMs) });
+      return sighting as Sighting;
+    },
+    async end() {
+      const { connections, failed, errors } = await load.end();
+      if (failed > 0) console.error(errors);
+      return { handshakes: connections, failed, oldAfterNew: countOldAfterNew(sightings, connections) };
+    },
+  };
+}
+
+/** How many connections were served a leaf after another had taken its place. */
+function countOldAfterNew(sightings: readonly Sighting[], connections: number): number {
+  const counts = sightings.map((_, index) => sightings[index + 1]?.previous);
+  const counted = counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  const seen: string[] = [];
+  let old = 0;
+  for (const [index, { sha256 }] of sightings.entries()) {
+    if (!seen.includes(sha256)) seen.push(sha256);
+    else if (sha256 !== seen.at(-1)) old += counts[index] ?? connections - counted;
+  }
+  return old;
+}
