@@ -14,16 +14,15 @@
  * @module
  */
 export { checkDer, contextTag, DerCursor, DerElement, type DerLimits, readDer, TAG } from "./der.ts";
+export { readIa5, readString } from "./der-strings.ts";
 export { readTime, timeOf } from "./der-time.ts";
 export {
   readBitString,
   readBitStringOctets,
   readBoolean,
-  readIa5,
   readIntegerHex,
   readOid,
   readSmallInteger,
-  readString,
 } from "./der-values.ts";
 export {
   bitString,

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { contextTag, TAG } from "./der.ts";
-import { isPrintable, MAX_OID_OCTETS } from "./der-values.ts";
+import { isPrintable } from "./der-strings.ts";
+import { MAX_OID_OCTETS } from "./der-values.ts";
 import { X509Error } from "./error.ts";
 
 /** One element: identifier octet, shortest length, then the parts one after the other. */

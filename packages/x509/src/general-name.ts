@@ -1,5 +1,5 @@
 import { contextTag, type DerCursor, type DerElement, TAG } from "./der.ts";
-import { readIa5 } from "./der-values.ts";
+import { readIa5 } from "./der-strings.ts";
 import { X509Error } from "./error.ts";
 import { formatIpAddress, prefixLength } from "./ip-address.ts";
 import { type DistinguishedName, decodeName } from "./name.ts";

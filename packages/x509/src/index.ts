@@ -86,4 +86,4 @@ export type {
   NameConstraints,
 } from "./standard-extensions.ts";
 export { createTrustBundle, diffTrustBundles, type TrustBundle } from "./trust-bundle.ts";
-export type { WarningCode, X509Warning } from "./warning.ts";
+export { WARNINGS, type WarningCode, type X509Warning } from "./warning.ts";

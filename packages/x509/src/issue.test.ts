@@ -1,11 +1,12 @@
 import { verify, X509Certificate } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Certificate } from "./certificate.ts";
 import { EXTENSION } from "./extension.ts";
 import { generateKey, type KeyAlgorithm } from "./generate-key.ts";
 import { createRoot, type IssueOptions, issueCertificate, issueIntermediate } from "./issue.ts";
 import { keyIdentifierOf } from "./key-identifier.ts";
-import { EKU } from "./key-usage.ts";
+import { EKU, KEY_USAGES } from "./key-usage.ts";
 import { formatName } from "./name.ts";
 import { verifySignature } from "./signature.ts";
 
@@ -205,4 +206,52 @@ describe("every kind of key signs and is signed for", () => {
       issueCertificate({ certificate: root.certificate, key }, publicKey, { subject: "CN=x", notAfter }),
     ).toThrowError();
   });
+});
+
+test("whatever is asked for is in the certificate", () => {
+  const authority = createRoot({ subject: "CN=root", notAfter, algorithm: "ed25519" });
+  const label = fc.stringMatching(/^[a-z0-9-]{1,12}$/);
+  const second = (from: string, to: string) =>
+    fc
+      .date({ min: new Date(from), max: new Date(to), noInvalidDate: true })
+      .map((date) => new Date(Math.floor(date.getTime() / 1000) * 1000));
+  const options = fc.record({
+    dnsNames: fc.array(
+      fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join(".")),
+      { maxLength: 5 },
+    ),
+    uris: fc.array(fc.webUrl(), { maxLength: 3 }),
+    ips: fc.array(fc.ipV4(), { maxLength: 3 }),
+    emails: fc.array(fc.emailAddress(), { maxLength: 2 }),
+    notBefore: second("1960-01-01T00:00:00Z", "2040-01-01T00:00:00Z"),
+    notAfter: second("2040-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+    keyUsage: fc.subarray([...KEY_USAGES], { minLength: 1 }),
+    extendedKeyUsage: fc.subarray(Object.values(EKU), { minLength: 1 }),
+    pathLength: fc.nat(20),
+    commonName: fc
+      .string({ minLength: 1, maxLength: 20, unit: "grapheme-ascii" })
+      .filter((text) => text.trim() === text),
+  });
+  fc.assert(
+    fc.property(options, ({ commonName, ...rest }) => {
+      const subject = `CN=${commonName.replace(/[\\"+,;<>#=]/g, "\\$&")}`;
+      const certificate = issueCertificate(authority, publicKey, { subject, isCa: true, ...rest });
+      const values = (type: string) =>
+        certificate.subjectAltNames.flatMap((name) =>
+          name.type === type && "value" in name ? [name.value] : [],
+        );
+      expect(certificate.subject.commonName).toBe(commonName);
+      expect(values("dns")).toEqual(rest.dnsNames);
+      expect(values("uri")).toEqual(rest.uris);
+      expect(values("ip")).toEqual(rest.ips);
+      expect(values("email")).toEqual(rest.emails);
+      expect(certificate.notBefore).toEqual(rest.notBefore);
+      expect(certificate.notAfter).toEqual(rest.notAfter);
+      expect([...(certificate.keyUsage ?? [])]).toEqual(rest.keyUsage);
+      expect(certificate.extendedKeyUsage).toEqual(rest.extendedKeyUsage);
+      expect(certificate.basicConstraints).toEqual({ cA: true, pathLength: rest.pathLength });
+      expect(certificate.warnings).toEqual([]);
+    }),
+    { numRuns: 200 },
+  );
 });

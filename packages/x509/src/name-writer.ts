@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { isPrintable } from "./der-values.ts";
+import { isPrintable } from "./der-strings.ts";
 import { ia5String, oid, printableString, sequence, set, utf8String } from "./der-writer.ts";
 import { X509Error } from "./error.ts";
 import { ATTRIBUTE } from "./name.ts";

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type DerElement, TAG } from "./der.ts";
-import { isPrintable, isString, readOid, readString } from "./der-values.ts";
+import { isPrintable, isString, readString } from "./der-strings.ts";
+import { readOid } from "./der-values.ts";
 import { X509Error } from "./error.ts";
 import type { Warn } from "./warning.ts";
 
@@ -91,7 +92,7 @@ export function decodeName(element: DerElement, warn: Warn): DistinguishedName {
     while (!pairs.done) {
       const attribute = decodeAttribute(pairs.take(TAG.SEQUENCE, "name attribute"), rdn, warn);
       attributes.push(attribute);
-      if (attribute.oid === ATTRIBUTE.CN) commonName = attribute.value;
+      if (attribute.oid === ATTRIBUTE.CN && attribute.form === "text") commonName = attribute.value;
     }
   }
   return { der: element.raw, attributes, commonName };

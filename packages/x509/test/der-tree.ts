@@ -8,7 +8,7 @@ export interface DerNode {
   content: Uint8Array | DerNode[];
 }
 
-export function toTree(der: Uint8Array): DerNode {
+function toTree(der: Uint8Array): DerNode {
   const { tag, content } = new DerCursor(der).read();
   if ((tag & 0x20) === 0) return { tag, content };
   const children: DerNode[] = [];
@@ -16,7 +16,7 @@ export function toTree(der: Uint8Array): DerNode {
   return { tag, content: children };
 }
 
-export function fromTree({ tag, content }: DerNode): Uint8Array {
+function fromTree({ tag, content }: DerNode): Uint8Array {
   return encode(tag, Array.isArray(content) ? content.map(fromTree) : [content]);
 }
 

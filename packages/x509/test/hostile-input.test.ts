@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseCertificate, parseCertificates } from "../src/certificate.ts";
@@ -177,6 +178,36 @@ describe.each([
       }
     }
   });
+});
+
+test("what is read from a damaged certificate is what OpenSSL reads from it", () => {
+  let both = 0;
+  fc.assert(
+    fc.property(restructured(certificate.der), (der) => {
+      const own = attempt(() => parseCertificate(der));
+      const other = attempt(() => new X509Certificate(der));
+      if (own === undefined || other === undefined) return;
+      both++;
+      const names = own.subjectAltNames.flatMap((name) => (name.type === "dns" ? [`DNS:${name.value}`] : []));
+      const otherNames = other.subjectAltName?.split(", ").filter((name) => name.startsWith("DNS:")) ?? [];
+      // Node quotes names with odd characters.
+      if (names.every((name) => /^[\w:.*-]*$/.test(name))) expect(names).toEqual(otherNames);
+      expect(own.sha256).toBe(other.fingerprint256.replaceAll(":", "").toLowerCase());
+      if (own.notAfter.getUTCFullYear() >= 1000) expect(own.notAfter).toEqual(new Date(other.validTo));
+      // OpenSSL's flag is stricter: it asks for keyCertSign, and for extensions that it can read.
+      if (other.ca) expect(own.basicConstraints?.cA).toBe(true);
+    }),
+    { numRuns: 3000 },
+  );
+  expect(both).toBeGreaterThan(100);
+
+  function attempt<T>(parse: () => T): T | undefined {
+    try {
+      return parse();
+    } catch {
+      return undefined;
+    }
+  }
 });
 
 test("damaged key files", () => {
