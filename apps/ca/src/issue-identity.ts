@@ -49,7 +49,7 @@ export async function issueIdentity(open: OpenAuthority, order: IssueOrder, now:
     uris: order.request.uris,
     ips: order.request.ips,
     extendedKeyUsage: usages[order.request.usage],
-    notBefore: new Date(now.getTime() - 60_000),
+    notBefore: new Date(now.getTime() - backdating(order.request.durationMs)),
     notAfter,
   });
   const entry: IssuedCertificate = {
@@ -78,6 +78,11 @@ const usages = {
   client: [EKU.clientAuth],
   server: [EKU.serverAuth],
 };
+
+/** For peers whose clock is behind; a tenth of a short life at most, so that a new certificate looks new. */
+function backdating(durationMs: number): number {
+  return Math.min(60_000, durationMs / 10);
+}
 
 /** No certificate outlives its authority: it would be refused in its last days, for a reason hard to find. */
 function endOf(open: OpenAuthority, durationMs: number, now: Date): Date {

@@ -25,6 +25,19 @@ test("pretty on a terminal, coloured only when asked", async () => {
   expect(coloured.text()).toContain("\u001b[");
 });
 
+test("pretty lines stay short: deep data shrinks to its size, digests to their beginning", async () => {
+  const stream = createOutput(true);
+  const logger = await createLogger({ stream, colors: false });
+  const sha256 = "ab".repeat(32);
+  logger.info(
+    { rotation: { generation: 7, sha256, afterMs: { served: 3 }, consumers: [{ a: 1 }], d: { e: "f" } } },
+    "done",
+  );
+  expect(stream.text()).toContain(
+    `done {"rotation":{"generation":7,"sha256":"abababababab…","afterMs":{"served":3},"consumers":"[1]","d":"{1}"}}`,
+  );
+});
+
 test("silent writes nothing", async () => {
   const stream = createOutput();
   (await createLogger({ stream, level: "silent" })).error({}, "unheard");

@@ -1,4 +1,5 @@
 import type { DestinationStream } from "pino";
+import { compactFields } from "./internal/compact-fields.ts";
 
 /** What every package logs through: a constant message, data in fields, never keys or PEM. */
 export interface Logger {
@@ -74,7 +75,7 @@ async function prettyStream(target: DestinationStream, colors: boolean): Promise
   });
   return {
     write(line) {
-      const text = format(JSON.parse(line));
+      const text = format(compactFields(JSON.parse(line)));
       if (text !== undefined) target.write(text);
     },
   };

@@ -70,7 +70,7 @@ function validity(item: CertificateItem, { now, soonMs }: CheckOptions): readonl
     const message = `${name} expires ${formatRelative(notAfter, now)}, with ${share} % of its ${formatLength(lifetime)} left`;
     findings.push(finding("warning", "expires_soon", item, message, "it should have been renewed by now"));
   }
-  if (age < 30_000) {
+  if (age < Math.min(30_000, lifetime / 20)) {
     const message = `${name} is valid for ${formatLength(age)} only: a peer whose clock is behind refuses it`;
     findings.push(finding("note", "clock_skew", item, message, "issue with notBefore a minute in the past"));
   }
