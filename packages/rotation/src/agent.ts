@@ -96,6 +96,8 @@ class GenerationAgent extends https.Agent implements RotatingAgent {
   }
 
   addRequest(request: ClientRequest, options: https.RequestOptions): void {
+    // The engine's turn comes a few microtasks after the source's: nothing is sent with the old identity meanwhile.
+    this.#load(this.#source.current());
     this.#explainErrors(request);
     this.#queued.set(request, options);
     base.addRequest.call(this, request, options);
@@ -143,6 +145,7 @@ class GenerationAgent extends https.Agent implements RotatingAgent {
   }
 
   #load(generation: Generation): void {
+    if (generation.number <= this.#generation.number) return;
     this.#generation = generation;
     this.#use(generation);
     // Requests waiting for a free socket wait under the name of the old generation, where no new socket will ever

@@ -124,7 +124,7 @@ class GenerationHttp2Client implements RotatingHttp2Client {
   }
 
   #load(generation: Generation): void {
-    if (generation === this.#generation) return;
+    if (generation.number <= this.#generation.number) return;
     const old = this.#current;
     this.#generation = generation;
     this.#current = undefined;
@@ -137,6 +137,8 @@ class GenerationHttp2Client implements RotatingHttp2Client {
   async #session(signal?: AbortSignal): Promise<http2.ClientHttp2Session> {
     if (this.#disposal !== undefined)
       throw new RotationError("ERR_ROTATION_CLOSED", "the http2 client was disposed");
+    // The engine's turn comes a few microtasks after the source's: nothing is sent with the old identity meanwhile.
+    this.#load(this.#source.current());
     if (this.#current) return this.#current;
     this.#connecting ??= this.#connect(this.#generation);
     const connecting = this.#connecting;

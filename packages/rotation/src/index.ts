@@ -29,7 +29,6 @@ export { createPeerGuard, type GuardVerdict, type PeerGuard, type PresentedPeer 
 export { createSignalConsumer, type SignalConsumerOptions } from "./process-consumer.ts";
 export type { RejectedPeer, Rejection, RejectionCode } from "./rejection.ts";
 export {
-  createRolloverParticipant,
   type RolloverOptions,
   type RolloverParticipant,
   type RolloverParticipantReport,
@@ -39,6 +38,7 @@ export {
   type RolloverStep,
   rollTrust,
 } from "./rollover.ts";
+export { createRolloverParticipant } from "./rollover-participant.ts";
 export {
   type Rotation,
   type RotationMatch,

@@ -82,6 +82,8 @@ class GenerationDispatcher extends Dispatcher implements RotatingDispatcher {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    // The engine's turn comes a few microtasks after the source's: nothing is sent with the old identity meanwhile.
+    this.#load(this.#source.current());
     let repeatable = isRepeatable(options.method, options.body) && !options.upgrade;
     const intercepted = interceptFailure(handler, {
       failed: (error, answered) => {
@@ -121,7 +123,7 @@ class GenerationDispatcher extends Dispatcher implements RotatingDispatcher {
   }
 
   #load(generation: Generation): void {
-    if (generation === this.#generation) return;
+    if (generation.number <= this.#generation.number) return;
     const old = this.#agent;
     this.#generation = generation;
     this.#connector = this.#createConnector(generation);

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import * as https from "node:https";
+import type { TLSSocket } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createTestAuthority } from "@newleaf/testing";
@@ -53,6 +54,27 @@ describe.each(Object.entries(clients))("%s", (name, start) => {
     expect((await slow).text).toBe(first);
     await client.rotation.whenComplete(2);
     await until(() => connection?.destroyed === true);
+  });
+
+  test("sessions are not resumed, so that every server is verified", async () => {
+    await using identity = createRotatingIdentity({ authority });
+    await using server = await startPlainServer({
+      authority,
+      http2: name === "http2",
+      handler: (request, response) => {
+        if (name !== "http2") response.setHeader("connection", "close");
+        answerWithPeer(request, response);
+      },
+    });
+    const reused: boolean[] = [];
+    server.server.on("secureConnection", (socket: TLSSocket) => reused.push(socket.isSessionReused()));
+    await using client = start(identity.source, server.origin);
+    for (let i = 0; i < 3; i++) {
+      await client.get("/");
+      if (name === "http2") for (const socket of server.open()) socket.destroy();
+      await until(() => server.open().length === 0);
+    }
+    expect(reused).toEqual([false, false, false]);
   });
 
   test("old generations are garbage after their rotation", async () => {
@@ -139,16 +161,6 @@ describe("https.Agent", () => {
     socket.write("still here");
     expect(String((await once(socket, "data"))[0])).toBe("still here");
     socket.destroy();
-  });
-
-  test("sessions are not resumed, so that every server is verified", async () => {
-    await using identity = createRotatingIdentity({ authority });
-    await using server = await startPlainServer({ authority });
-    const reused: boolean[] = [];
-    server.server.on("secureConnection", (socket) => reused.push(socket.isSessionReused()));
-    await using agent = createRotatingAgent(identity.source, { keepAlive: false });
-    for (let i = 0; i < 3; i++) await getWithAgent(agent, server.origin);
-    expect(reused).toEqual([false, false, false]);
   });
 
   test("after disposal requests fail with a reason", async () => {
