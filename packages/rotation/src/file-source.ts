@@ -3,11 +3,12 @@ import { basename, dirname, join, resolve } from "node:path";
 import { type Clock, systemClock } from "./clock.ts";
 import { RotationError } from "./error.ts";
 import { createIdentityHolder } from "./identity-holder.ts";
+import type { MaterialNames } from "./identity-material.ts";
 import type { IdentitySource } from "./identity-source.ts";
 import { createDirectoryWatcher } from "./internal/directory-watcher.ts";
 import { type FollowedFiles, followFiles } from "./internal/follow-files.ts";
 import { describeFrozenMounts } from "./internal/frozen-mounts.ts";
-import { DEFAULT_MAX_BYTES, type MaterialNames } from "./internal/parse-material.ts";
+import { DEFAULT_MAX_BYTES } from "./internal/parse-material.ts";
 import type { IdentityPaths } from "./internal/read-identity.ts";
 import type { Logger } from "./logger.ts";
 

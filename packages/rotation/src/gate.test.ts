@@ -15,7 +15,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { checkMaterial, type GateOptions, type GateRefusal } from "./gate.ts";
 import { createGeneration, type Generation } from "./generation.ts";
-import type { IdentityMaterial } from "./internal/parse-material.ts";
+import type { IdentityMaterial } from "./identity-material.ts";
 
 const authority = createTestAuthority({ intermediate: true });
 const identity = authority.issue({ dnsNames: ["backend"] });

@@ -1,11 +1,12 @@
 import { type PathFailureCode, validatePath } from "@newleaf/x509";
 import type { CheckedIdentity, Generation } from "./generation.ts";
 import { contentSha256 } from "./generation.ts";
+import type { IdentityMaterial, MaterialNames } from "./identity-material.ts";
 import type { RefusalCode } from "./identity-source.ts";
 import { checkRevocationLists } from "./internal/check-revocation-lists.ts";
 import { identityNames } from "./internal/identity-names.ts";
 import { orderChain } from "./internal/order-chain.ts";
-import { type IdentityMaterial, type MaterialNames, parseMaterial } from "./internal/parse-material.ts";
+import { parseMaterial } from "./internal/parse-material.ts";
 import { describe, isProblem, type Problem, problem } from "./internal/problem.ts";
 
 export interface GateOptions {

@@ -2,7 +2,7 @@ import tls from "node:tls";
 import { createManualClock, createTestAuthority, type TestIdentity } from "@newleaf/testing";
 import { expect, test } from "vitest";
 import { createIdentityHolder, type IdentityHolder } from "./identity-holder.ts";
-import type { IdentityMaterial } from "./internal/parse-material.ts";
+import type { IdentityMaterial } from "./identity-material.ts";
 
 const authority = createTestAuthority();
 

@@ -2,9 +2,9 @@ import { type Clock, systemClock, type Timer } from "./clock.ts";
 import { RotationError } from "./error.ts";
 import { checkMaterial, type GateOptions, type GateRefusal, type GateResult, keeping } from "./gate.ts";
 import { createGeneration, type Generation } from "./generation.ts";
+import type { IdentityMaterial } from "./identity-material.ts";
 import type { IdentitySource, Refusal, RefusalCode, SourceStatus } from "./identity-source.ts";
 import { createBroadcast } from "./internal/broadcast.ts";
-import type { IdentityMaterial } from "./internal/parse-material.ts";
 import { standingWarnings } from "./internal/standing-warnings.ts";
 import { type Logger, silentLogger } from "./logger.ts";
 

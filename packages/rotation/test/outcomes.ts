@@ -1,13 +1,18 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Generation, IdentitySource, Refusal, RefusalCode } from "@newleaf/rotation";
 
 const DEADLINE_MS = 10_000;
+/** Where to write a lot: volumes of Kubernetes are tmpfs too. */
+export const MEMORY: string = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 /** A directory of its own for one test, removed on disposal. */
-export async function createScratch(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), "newleaf-rotation-"));
+export async function createScratch(
+  parent: string = tmpdir(),
+): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(parent, "newleaf-rotation-"));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 

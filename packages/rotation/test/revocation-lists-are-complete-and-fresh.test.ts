@@ -74,7 +74,6 @@ test.each(bad)("%s is refused and the lists before are kept", async (_what, code
 });
 
 test("an own certificate that is revoked is refused", async () => {
-  await using started = await startWithLists();
   const other = createTestAuthority({ intermediate: true });
   const revoked = other.issue({ dnsNames: ["backend"], defect: "revoked" });
   await using scratch = await createScratch();

@@ -26,6 +26,21 @@ test("disposal ends every iterator, leaves no timer or watch, and may be repeate
   );
 });
 
+test("a source keeps the process alive until it is disposed, unless told not to", async () => {
+  await using scratch = await createScratch();
+  await using volume = await createAtomicVolume(join(scratch.path, "tls"));
+  await volume.write(authority.issue().files());
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  {
+    await using _source = await watchFiles({ directory: volume.directory });
+    expect(timers()).toBe(before + 1);
+  }
+  expect(timers()).toBe(before);
+  await using _source = await watchFiles({ directory: volume.directory, persistent: false });
+  expect(timers()).toBe(before);
+});
+
 test("after disposal the last generation can still be read, and nothing else happens", async () => {
   await using scratch = await createScratch();
   await using volume = await createAtomicVolume(join(scratch.path, "tls"));

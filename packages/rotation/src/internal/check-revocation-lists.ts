@@ -6,7 +6,7 @@ import {
   X509Error,
 } from "@newleaf/x509";
 import type { CheckedIdentity } from "../generation.ts";
-import type { MaterialNames } from "./parse-material.ts";
+import type { MaterialNames } from "../identity-material.ts";
 import { describe, type Problem, problem } from "./problem.ts";
 
 /**

@@ -29,7 +29,7 @@ interface Armed {
  * inode, so one whose path leads elsewhere by now is replaced when armed again.
  */
 export function createDirectoryWatcher(
-  onEvent: (name: string | null) => void,
+  onEvent: (event: string, name: string | null) => void,
   watchDirectory: WatchDirectory = watchUnreferenced,
 ): DirectoryWatcher {
   const armed = new Map<string, Armed>();
@@ -65,7 +65,7 @@ export function createDirectoryWatcher(
     // What happens to the directory itself comes under its own name.
     const self = name === basename(directory);
     if (self && event === "rename") entry.gone = true;
-    if (name === null || self || entry.names.has(name)) onEvent(name);
+    if (name === null || self || entry.names.has(name)) onEvent(event, name);
   }
 
   function disarm(directory: string): void {

@@ -11,7 +11,7 @@ export interface FollowOptions {
   readonly settleMs: number;
   readonly pollMs: number;
   readonly maxBytes: number;
-  readonly createWatcher: (onEvent: (name: string | null) => void) => DirectoryWatcher;
+  readonly createWatcher: (onEvent: (event: string, name: string | null) => void) => DirectoryWatcher;
 }
 
 export interface FollowedFiles {
@@ -67,7 +67,7 @@ class Follower implements FollowedFiles {
     this.#all = Object.values(paths).filter((path) => path !== undefined);
     this.#holder = holder;
     this.#options = options;
-    this.#watcher = options.createWatcher((name) => this.#onEvent(name));
+    this.#watcher = options.createWatcher((event, name) => this.#onEvent(event, name));
   }
 
   start(): void {
@@ -75,7 +75,7 @@ class Follower implements FollowedFiles {
   }
 
   reload(): Promise<void> {
-    this.#watcher.arm(traceLookups(this.#all));
+    this.#arm();
     const outcome = this.#read();
     const gate = outcome.ok ? this.#holder.evaluate(outcome.material) : undefined;
     const settled = outcome.digest === this.#concluded?.digest;
@@ -108,19 +108,24 @@ class Follower implements FollowedFiles {
     this.#stopSettling();
   }
 
-  #onEvent(name: string | null): void {
-    if (this.#closed) return;
+  #onEvent(event: string, name: string | null): void {
+    // While something settles the timer looks again, which bounds what a storm of events costs.
+    if (this.#closed || (this.#settling && name !== "..data")) return;
     this.#observe();
     // A swap of `..data` leads nowhere new, and this is the path that has to be short.
-    if (name !== "..data" && this.#watcher.arm(traceLookups(this.#all))) this.#observe();
+    if (event === "rename" && name !== "..data" && this.#arm()) this.#observe();
   }
 
   #onPoll(): void {
-    this.#watcher.arm(traceLookups(this.#all));
+    this.#arm();
     this.#observe();
     const { pollMs } = this.#options;
     const wait = this.#watcher.failures().size > 0 ? Math.min(pollMs, UNWATCHED_POLL_MS) : pollMs;
     this.#poll = this.#options.clock.setTimeout(() => this.#onPoll(), wait);
+  }
+
+  #arm(): boolean {
+    return this.#watcher.arm(traceLookups(this.#all));
   }
 
   #observe(): void {
@@ -164,6 +169,7 @@ class Follower implements FollowedFiles {
   #onSettled(): void {
     const settling = this.#settling;
     if (!settling) return;
+    this.#arm();
     const outcome = this.#read();
     if (this.#isConcluded(outcome)) return;
     const gate = outcome.ok ? this.#holder.evaluate(outcome.material) : undefined;

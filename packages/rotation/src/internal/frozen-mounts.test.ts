@@ -6,6 +6,7 @@ const mountInfo = `
 1011 930 0:103 / /etc/whole ro,relatime - tmpfs tmpfs rw,size=3145728k
 1012 930 0:104 /..2026_01_02_03_04_05.678/tls.crt /etc/tls/tls.crt ro,relatime - tmpfs tmpfs rw
 1013 930 0:105 /..2026_01_02_03_04_05.678/sub /etc/sub ro,relatime - tmpfs tmpfs rw
+1016 930 0:106 /..2026_01_02_03_04_05.678//deleted /etc/gone ro,relatime - tmpfs tmpfs rw
 1014 930 8:1 /var/lib/kubelet/pods/uid/volume-subpaths/certs/app/0 /etc/with\\040blank rw - ext4 /dev/sda1 rw
 1015 930 8:1 /home/user/certs /etc/bind rw - ext4 /dev/sda1 rw
 `;
@@ -22,6 +23,7 @@ test("a directory from inside a volume never updates", () => {
   expect(describe("/etc/sub/tls.crt")).toEqual([
     expect.stringMatching(/^\/etc\/sub is mounted from within a volume \(subPath\?\)/),
   ]);
+  expect(describe("/etc/gone/tls.crt")).toHaveLength(1);
   expect(describe("/etc/with blank/tls.crt")).toHaveLength(1);
 });
 

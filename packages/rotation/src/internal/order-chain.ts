@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { type Certificate, keyMatchesCertificate, namesEqual } from "@newleaf/x509";
-import type { MaterialNames } from "./parse-material.ts";
+import type { MaterialNames } from "../identity-material.ts";
 import { describe, type Problem, problem } from "./problem.ts";
 
 export interface OrderedChain {

@@ -10,27 +10,9 @@ import {
   type TrustBundle,
   X509Error,
 } from "@newleaf/x509";
+import type { IdentityMaterial, MaterialNames } from "../identity-material.ts";
 import type { RefusalCode } from "../identity-source.ts";
 import { isProblem, type Problem, problem } from "./problem.ts";
-
-/** An identity as it arrives: PEM text, DER, or parsed already. */
-export interface IdentityMaterial {
-  /** The leaf and its intermediates. Private keys in the same text are skipped. */
-  readonly certificates: string | Uint8Array | readonly Certificate[];
-  /** PKCS#8, SEC1 or PKCS#1, not encrypted. */
-  readonly key: string | Uint8Array | KeyObject;
-  readonly trust: string | Uint8Array | readonly Certificate[] | TrustBundle;
-  /** Given at all: a fresh list for every authority is demanded. */
-  readonly crls?: string | Uint8Array | readonly CertificateRevocationList[];
-}
-
-/** What messages call each part. */
-export interface MaterialNames {
-  readonly certificate: string;
-  readonly key: string;
-  readonly trust: string;
-  readonly crl: string;
-}
 
 export interface ParsedMaterial {
   readonly certificates: readonly Certificate[];

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import type { IdentityMaterial } from "../identity-material.ts";
 import type { RefusalCode } from "../identity-source.ts";
-import type { IdentityMaterial } from "./parse-material.ts";
 
 /** Where the parts of an identity are: absolute paths, possibly in different directories. */
 export interface IdentityPaths {
@@ -33,7 +33,7 @@ export interface ReadFailure {
   readonly digest: string;
 }
 
-/** Swaps that may pass by while one snapshot is read, before a file counts as missing. */
+/** Swaps that may pass by while one snapshot is read, before what was found last is the answer. */
 const MOST_SWAPS = 100;
 
 /**
@@ -44,14 +44,20 @@ const MOST_SWAPS = 100;
  * Synchronous on purpose: four small files, in practice on tmpfs, take a tenth of a millisecond, while five turns
  * of a loop that is busy with handshakes take tens. Nothing here can block on what is not a regular file.
  */
-export function readIdentity(paths: IdentityPaths, maxBytes: number): ReadOutcome {
-  const directories = resolveDirectories(paths);
+export function readIdentity(
+  paths: IdentityPaths,
+  maxBytes: number,
+  readFile: ReadFile = readBounded,
+): ReadOutcome {
+  let directories = resolveDirectories(paths);
   for (let swaps = 0; ; swaps++) {
-    const outcome = readParts(paths, directories, maxBytes);
-    if (outcome.ok || outcome.code !== "missing" || swaps === MOST_SWAPS) return outcome;
+    const outcome = readParts(paths, directories, maxBytes, readFile);
+    if (outcome.ok && [...directories.values()].every(({ atomic }) => atomic)) return outcome;
+    if (!outcome.ok && outcome.code !== "missing" && outcome.code !== "crl_missing") return outcome;
+    // What was missing may have been deleted by a swap; what was a plain directory may have become a volume.
     const again = resolveDirectories(paths);
-    if (originOf(again) === originOf(directories)) return outcome;
-    for (const [path, directory] of again) directories.set(path, directory);
+    if (originOf(again) === originOf(directories) || swaps === MOST_SWAPS) return outcome;
+    directories = again;
   }
 }
 
@@ -90,16 +96,14 @@ function readParts(
   paths: IdentityPaths,
   directories: ReadonlyMap<string, Directory>,
   maxBytes: number,
+  readFile: ReadFile,
 ): ReadOutcome {
   const contents: Buffer[] = [];
   for (const path of partsOf(paths)) {
     const directory = directories.get(dirname(path))?.path;
-    const content = readPart(
-      directory && join(directory, basename(path)),
-      path,
-      maxBytes,
-      path === paths.crl,
-    );
+    if (directory === undefined) return missing(path, paths);
+    const content = readPart(join(directory, basename(path)), path, maxBytes, readFile);
+    if (content === "missing") return missing(path, paths);
     if (!Buffer.isBuffer(content)) return content;
     contents.push(content);
   }
@@ -119,27 +123,31 @@ function isAtomic(directories: ReadonlyMap<string, Directory>, path: string): bo
 }
 
 function readPart(
-  resolved: string | undefined,
+  resolved: string,
   path: string,
   maxBytes: number,
-  isCrl: boolean,
-): Buffer | ReadFailure {
+  readFile: ReadFile,
+): Buffer | ReadFailure | "missing" {
   try {
-    if (resolved === undefined) return failure(isCrl ? "crl_missing" : "missing", `${path} is missing`);
-    const content = readBounded(resolved, maxBytes);
+    const content = readFile(resolved, maxBytes);
     if (content === "irregular") return failure("unreadable", `${path} is not a regular file`);
     if (content === "too large") return failure("too_large", `${path} has more than ${maxBytes} octets`);
     return content;
   } catch (error) {
-    const errno = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (errno === "ENOENT" || errno === "ENOTDIR") {
-      return failure(isCrl ? "crl_missing" : "missing", `${path} is missing`);
-    }
-    return failure("unreadable", `${path} cannot be read (${errno})`);
+    if (!(error instanceof Error && "code" in error)) throw error;
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return "missing";
+    return failure("unreadable", `${path} cannot be read (${error.code})`);
   }
 }
 
-function readBounded(path: string, maxBytes: number): Buffer | "irregular" | "too large" {
+function missing(path: string, paths: IdentityPaths): ReadFailure {
+  return failure(path === paths.crl ? "crl_missing" : "missing", `${path} is missing`);
+}
+
+/** Reads one file of a resolved directory; throws what the file system says. */
+export type ReadFile = (path: string, maxBytes: number) => Buffer | "irregular" | "too large";
+
+function readBounded(path: string, maxBytes: number): ReturnType<ReadFile> {
   // O_NONBLOCK: opening a FIFO without a writer would wait for one.
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
