@@ -6,5 +6,15 @@ export function watchCertificates(
   directory: string,
   options: { readonly signal: AbortSignal; readonly logger: Logger; readonly firstTimeoutMs?: number },
 ): Promise<IdentitySource> {
-  return watchFiles({ directory, persistent: false, ...options });
+  return watchFiles({ directory, persistent: false, ...options, logger: quiet(options.logger) });
+}
+
+/** What goes well is in the output of these commands already. */
+function quiet(logger: Logger): Logger {
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.debug(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+  };
 }

@@ -156,7 +156,8 @@ class Probe {
     this.#failures += 1;
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
     this.#firstFailure ??= { at: facts.at, afterMs: performance.now() - this.#startedAt, reason };
-    const expired = notAfter < facts.at ? `our certificate expired at ${notAfter.toISOString()}; ` : "";
+    const expired =
+      notAfter.getTime() <= Date.now() ? `our certificate expired at ${notAfter.toISOString()}; ` : "";
     this.#emit({ type: "failure", reason, message: `${expired}${message}`, ...facts });
   }
 

@@ -2,6 +2,7 @@ import { formatDuration, type Style } from "@newleaf/daemon";
 import type { ServedVerdict } from "@newleaf/rotation";
 import { type Certificate, formatName } from "@newleaf/x509";
 import { short } from "./render-probe.ts";
+import { servedRemark } from "./served-remark.ts";
 import { renderTable } from "./table.ts";
 import type { VerifyResult } from "./verify-targets.ts";
 
@@ -15,7 +16,7 @@ const WORDS: Readonly<Record<ServedVerdict, string>> = {
 
 /** What each target serves, as a table, and in one sentence each what is wrong. */
 export function renderVerify(results: readonly VerifyResult[], style: Style, now: Date): string {
-  const header = ["target", "verdict", "serial", "expires", "chain"];
+  const header = ["target", "verdict", "identity", "serial", "expires", "chain"];
   const rows = results.map((result) => row(result, now));
   const table = renderTable([header, ...rows], (text, line, column) => {
     if (line === 0) return style.bold(text);
@@ -23,14 +24,14 @@ export function renderVerify(results: readonly VerifyResult[], style: Style, now
     return results[line - 1]?.ok ? style.green(text) : style.red(text);
   });
   const notes = results
-    .filter((result) => !result.ok || result.report.message)
+    .filter((result) => !result.ok || servedRemark(result) !== undefined)
     .map((result) => sentence(result));
   return [table, ...notes].join("\n");
 }
 
 /** One line for `--watch`: when, what, and what it means. */
 export function renderChange(result: VerifyResult, style: Style, now: Date): string {
-  const [target = "", verdict = "", serial = "", expires = ""] = row(result, now);
+  const [target = "", verdict = "", , serial = "", expires = ""] = row(result, now);
   const paint = result.ok ? style.green : style.red;
   return `${now.toISOString()} ${paint(verdict)} ${target} serial=${serial} expires ${expires}${result.ok ? "" : ` ${sentence(result)}`}`;
 }
@@ -42,6 +43,7 @@ function row({ report, stored }: VerifyResult, now: Date): string[] {
   return [
     report.target,
     verdict,
+    leaf ? nameOf(leaf) : "-",
     leaf ? short(leaf.serialNumber) : "-",
     leaf ? expiry(leaf, now) : "-",
     chain(report),
@@ -54,7 +56,9 @@ function chain({ trusted, served }: VerifyResult["report"]): string {
   return trusted.ok ? "valid" : trusted.code;
 }
 
-function sentence({ report, stored }: VerifyResult): string {
+function sentence(result: VerifyResult): string {
+  const { report, stored } = result;
+  const remark = servedRemark(result);
   const parts: string[] = [];
   if (stored || report.verdict === "unreachable") parts.push(WORDS[report.verdict]);
   if (stored && report.served && report.verdict !== "equal") {
@@ -63,8 +67,14 @@ function sentence({ report, stored }: VerifyResult): string {
     );
   }
   if (report.trusted?.ok === false) parts.push(`its chain is not valid: ${report.trusted.message}`);
-  if (report.message) parts.push(report.message);
+  if (remark !== undefined) parts.push(remark);
   return `${report.target}: ${parts.join("; ")}`;
+}
+
+function nameOf({ subject, subjectAltNames }: Certificate): string {
+  const named = ["uri", "dns", "ip"].map((type) => subjectAltNames.find((name) => name.type === type));
+  const name = named.find((candidate) => candidate !== undefined);
+  return name && "value" in name ? name.value : (subject.commonName ?? formatName(subject));
 }
 
 /** `in 3h12m` or `41m ago`, to the unit that matters. */
@@ -76,8 +86,10 @@ function expiry(leaf: Certificate, now: Date): string {
 }
 
 /** The facts of one target for `--json`. */
-export function verifyFacts({ report, stored, ok }: VerifyResult): object {
-  const { target, verdict, served, trusted, message, durationMs } = report;
+export function verifyFacts(result: VerifyResult): object {
+  const { report, stored, ok } = result;
+  const { target, verdict, served, trusted, durationMs } = report;
+  const message = servedRemark(result);
   return {
     target,
     verdict: stored || verdict === "unreachable" ? verdict : "served",

@@ -39,10 +39,10 @@ export async function runFrontend(
   if (config.certs === undefined) {
     throw usageError("--certs is required", "give --certs DIR, or --rogue to come without a certificate");
   }
+  const authorizeServer = expectedServer(config);
   await using source = await openSource(config.certs, config.legacy, context);
   const metrics = await createMetrics();
   const count = observeProbe(metrics);
-  const authorizeServer = expectedServer(config);
   let summary: ProbeSummary | undefined;
   const onEvent = (event: ProbeEvent): void => {
     count(event);

@@ -47,12 +47,7 @@ export interface RunningProxy extends AsyncDisposable {
 /** Listens for plain text from this machine and passes it on over mTLS with the current certificate. */
 export async function startProxyClient(options: ProxyClientOptions): Promise<RunningProxy> {
   const { source, limits, logger } = options;
-  if (!isLocal(options.listen) && options.allowRemote !== true) {
-    throw usageError(
-      `${formatListenAddress(options.listen)} would take plain text from other machines, and speak for them with our certificate`,
-      "listen on 127.0.0.1 or unix:/PATH, or say --insecure-plaintext-listen",
-    );
-  }
+  requireLocal(options.listen, options.allowRemote ?? false);
   const agent = createRotatingAgent(source, {
     maxSockets: limits.maxConnections,
     scheduling: "lifo",
@@ -81,6 +76,15 @@ export async function startProxyClient(options: ProxyClientOptions): Promise<Run
     await agent[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** A usage error for an address that plain text from other machines could come to, unless that is wanted. */
+export function requireLocal(address: ListenAddress, allowRemote: boolean): void {
+  if (isLocal(address) || allowRemote) return;
+  throw usageError(
+    `${formatListenAddress(address)} would take plain text from other machines, and speak for them with our certificate`,
+    "listen on 127.0.0.1 or unix:/PATH, or say --insecure-plaintext-listen",
+  );
 }
 
 function httpSide(options: ProxyClientOptions, agent: RotatingAgent): HttpServer {

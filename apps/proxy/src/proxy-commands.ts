@@ -8,7 +8,7 @@ import {
 } from "@newleaf/daemon";
 import { type Authorizer, allow } from "@newleaf/rotation";
 import { allowOptions, authorizerOf, readable } from "./allow-options.ts";
-import { startProxyClient } from "./client-proxy.ts";
+import { requireLocal, startProxyClient } from "./client-proxy.ts";
 import { limitOptions, limitsOf } from "./limits.ts";
 import { parseListenAddress } from "./listener.ts";
 import { identityOptions, runProxy, watchIdentity } from "./run-proxy.ts";
@@ -145,6 +145,7 @@ const clientCommand: LeafCommand = defineCommand({
   async run(config, context) {
     const listen = parseListenAddress(config.listen);
     const target = parseClientTarget(config.target);
+    requireLocal(listen, config.insecurePlaintextListen);
     const expected = expectation(config.expectDns, config.expectUri);
     await using source = await watchIdentity(config, context);
     const options = {
