@@ -123,3 +123,9 @@ test("a text of a million dashes or of half a block takes no time", () => {
   expect(parsePem(`${begin}\n${"A".repeat(40_000_000)}\n${end}\n`)[0]?.der).toHaveLength(30_000_000);
   expect(performance.now() - started).toBeLessThan(5000);
 });
+
+test("bounds on a text and on its blocks", () => {
+  const refusal = expect.objectContaining({ code: "ERR_X509_LIMIT" });
+  expect(() => parsePem(new Uint8Array(96 * 1024 * 1024 + 1))).toThrowError(refusal);
+  expect(() => parsePem(`${encodePem("X509 CRL", new Uint8Array(1))}`.repeat(100_001))).toThrowError(refusal);
+});
