@@ -6,6 +6,7 @@ import {
   days,
   dns,
   intermediate,
+  issue,
   leaf,
   NOW,
   type Party,
@@ -138,6 +139,11 @@ describe("a failure", () => {
     const genuine = root({ subject: "root", subjectKeyIdentifier: null });
     const result = validate({ ...impostor, trust: certificates(genuine), intermediates: impostor.trust });
     expect(codeOf(result)).toBe("unknown_authority");
+  });
+
+  test("of a leaf in the bundle that names another issuer is that its issuer is unknown", () => {
+    const own = issue(undefined, { subject: "leaf", issuer: "somebody", ca: false }).certificate;
+    expect(codeOf(validate({ leaf: own, trust: [own], intermediates: [] }))).toBe("unknown_authority");
   });
 
   test("about the leaf itself counts only when it leads to the bundle", () => {

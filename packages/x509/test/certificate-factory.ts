@@ -72,6 +72,8 @@ export interface CertificateSpec {
   readonly subjectKeyIdentifier?: string | null;
   readonly authorityKeyIdentifier?: string | null;
   readonly extra?: readonly Extension[];
+  /** RSA: the signature algorithm is written without its NULL where it is not signed. */
+  readonly mismatch?: boolean;
 }
 
 export function dns(value: string): GeneralName {
@@ -139,7 +141,8 @@ export function issue(issuer: Party | undefined, spec: CertificateSpec): Party {
     spki,
     ...(extensions.length === 0 ? [] : [explicit(3, encodeExtensions(extensions))]),
   );
-  return { certificate: parseCertificate(signed(tbs, algorithm, signer, spec.hash ?? "sha256")), key };
+  const outer = spec.mismatch === true ? sequence(oid(`1.2.840.113549.1.1.${RSA.sha256}`)) : algorithm;
+  return { certificate: parseCertificate(signed(tbs, outer, signer, spec.hash ?? "sha256")), key };
 }
 
 /** The same certificate with one bit of the signature turned. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { createTrustBundle, validatePath } from "../src/index.ts";
 import { NOW } from "./certificate-factory.ts";
-import { opensslVerify, opensslVersion, type PathCase } from "./openssl.ts";
+import { opensslVerify, opensslVersion, type PathCase } from "./openssl-verify.ts";
 import { randomCase } from "./random-chains.ts";
 import { allPaths, type Graph, randomGraph } from "./random-graphs.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
@@ -42,14 +42,13 @@ const DISAGREEMENTS: Readonly<Record<string, string>> = {
   "4.2.1.10 uri: excluded host before a query": "stricter: openssl takes the query into the host",
   "4.2.1.10 uri: empty base excludes all": "stricter: as for DNS names; openssl lets it exclude nothing",
   "4.2.1.10 email: quoted local part": "stricter: quoting hides the mailbox from the exclusion",
-  ...Object.fromEntries(
-    ["p224", "secp256k1", "dsa"].flatMap((kind) =>
-      ["of the leaf", "of a CA", "of the anchor"].map((where): [string, string] => [
-        `4.1.2.7 ${kind} ${where === "of the leaf" ? "key of the leaf" : `key ${where}`}`,
-        "stricter: TLS 1.3 has no signature scheme for such a key",
-      ]),
-    ),
-  ),
+  "4.1.2.7 p224 key of the leaf": "stricter: TLS 1.3 has no signature scheme for this curve",
+  "4.1.2.7 p224 key of a CA": "stricter: the same",
+  "4.1.2.7 p224 key of the anchor": "stricter: the same",
+  "4.1.2.7 secp256k1 key of the leaf": "stricter: the same for this curve",
+  "4.1.2.7 secp256k1 key of a CA": "stricter: the same",
+  "4.1.2.7 secp256k1 key of the anchor": "stricter: the same",
+  "4.1.2.7 dsa key of the leaf": "stricter: TLS 1.3 has no DSA",
   "6.3 list without nextUpdate": "stricter: without nextUpdate nobody can say that the list is current",
   "6.3 delta list only":
     "stricter: a delta list says nothing about earlier revocations; openssl takes it as complete",
@@ -87,10 +86,7 @@ describe.skipIf(!comparable)(
       expect(unexpected).toEqual([]);
       // Later releases may come round; with 3.0, which the list was made with, each entry must still be true.
       if (version?.startsWith("OpenSSL 3.0.") === true) {
-        const scenarios = new Set(SCENARIOS.map(({ name }) => name));
-        expect(Object.keys(DISAGREEMENTS).filter((name) => scenarios.has(name) && !seen.has(name))).toEqual(
-          [],
-        );
+        expect(Object.keys(DISAGREEMENTS).filter((name) => !seen.has(name))).toEqual([]);
       }
       expect(cases.length).toBeGreaterThan(500);
     }, 120_000);

@@ -14,7 +14,7 @@ import {
   unknownExtension,
 } from "./certificate-factory.ts";
 import { type Chain, chain } from "./chain.ts";
-import type { PathCase } from "./openssl.ts";
+import type { PathCase } from "./openssl-verify.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /**

@@ -22,7 +22,7 @@ import { type Chain, chain } from "./chain.ts";
 import { NAME_CONSTRAINT_ROWS } from "./name-constraint-rows.ts";
 
 /** What a verifier is given. */
-export interface Given {
+interface Given {
   readonly leaf: Certificate;
   readonly trust: readonly Certificate[];
   readonly intermediates: readonly Certificate[];
@@ -231,6 +231,10 @@ const ALTERNATIVES: readonly Scenario[] = [
       };
     },
   },
+  straight("6.1 two authorities with one key on one path", "ok", {
+    root: { keyName: "shared" },
+    cas: [{ keyName: "shared" }],
+  }),
   {
     name: "6.1 key rollover, old with new",
     expect: "ok",
@@ -292,6 +296,10 @@ const SIGNATURES: readonly Scenario[] = [
   changed("6.1.3 a.1 signature of the anchor damaged", "ok", { cas: many(1) }, ({ root: anchor }) => ({
     trust: certificates(damaged(anchor)),
   })),
+  straight("4.1.1.2 signature algorithm written in two ways", "bad_signature", {
+    root: { kind: "rsa2048", keyName: "rsa2048" },
+    leaf: { mismatch: true },
+  }),
   straight("6.1.3 a.4 issuer name is another", "unknown_authority", {
     cas: many(1),
     leaf: { issuer: "ca 7" },
@@ -316,6 +324,10 @@ const AUTHORITIES: readonly Scenario[] = [
   straight("4.2.1.9 intermediate with cA FALSE", "not_a_ca", { cas: [{ ca: false }] }),
   straight("4.2.1.9 leaf as issuer", "not_a_ca", { cas: [{ ca: false, usages: ["digitalSignature"] }] }),
   straight("4.2.1.9 intermediate of version 1", "not_a_ca", { cas: [{ version: 1 }] }),
+  straight("4.2.1.9 self-issued intermediate of version 1", "not_a_ca", {
+    root: { subject: "ca" },
+    cas: [{ subject: "ca", keyName: "ca rolled", version: 1 }],
+  }),
   straight("4.2.1.9 anchor of version 1", "ok", { root: { version: 1 }, cas: many(1) }),
   straight("4.2.1.9 anchor of version 3 without extensions", "not_a_ca", {
     root: { ca: undefined, usages: null, subjectKeyIdentifier: null },
@@ -370,6 +382,12 @@ const PATH_LENGTHS: readonly Scenario[] = [
     cas: [
       { subject: "ca", pathLength: 0 },
       { subject: "ca", keyName: "ca rolled" },
+    ],
+  }),
+  straight("6.1.4 l self-issued in other case is not counted either", "ok", {
+    cas: [
+      { subject: "ca", pathLength: 0 },
+      { subject: "CA", keyName: "ca rolled" },
     ],
   }),
   straight("6.1.4 l self-issued, then another", "path_length", {
@@ -523,6 +541,10 @@ const NAMES: readonly Scenario[] = [
       { subject: "ca", permitted: [dns("example.com")] },
       { subject: "ca", keyName: "ca rolled", names: [dns("ca.example.org")] },
     ],
+  }),
+  straight("6.1.4 b names of a self-issued leaf are", "name_constraints", {
+    cas: [{ subject: "ca", permitted: [dns("example.org")] }],
+    leaf: { subject: "ca", keyName: "leaf" },
   }),
   straight("4.2.1.10 constraint in a leaf binds nobody", "ok", { leaf: { permitted: [dns("example.org")] } }),
 ];

@@ -9,7 +9,7 @@ const HOST = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`, "i");
 const MAX_DNS_NAME = 253;
 
 /** A host name of letters, digits, hyphens and underscores, without the final dot of the root. */
-export function isHost(text: string): boolean {
+function isHost(text: string): boolean {
   return text.length <= MAX_DNS_NAME && HOST.test(text);
 }
 
@@ -41,12 +41,12 @@ export function dnsOverlaps(name: string, base: string): boolean {
 
 /**
  * The host of a URI; undefined when there is none or it is an IP address, which RFC 5280 wants refused wherever
- * URIs are constrained.
+ * URIs are constrained. User information is taken for no host either: it only ever served to deceive.
  */
 export function uriHost(uri: string): string | undefined {
   const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#\\]*)/i.exec(uri)?.[1];
   if (authority === undefined) return undefined;
-  const host = authority.replace(/^[^@]*@/, "").replace(/:\d*$/, "");
+  const host = authority.replace(/:\d*$/, "");
   // A last label of digits makes an IPv4 address, in one of its many spellings.
   return isHost(host) && !/(?:^|\.)(?:\d+|0x[\da-f]*)$/i.test(host) ? host : undefined;
 }

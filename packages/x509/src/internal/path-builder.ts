@@ -8,7 +8,7 @@ import { anchorsNamed, isSelfIssued, keyOfName } from "./name-index.ts";
 import { isSignedBy, MAX_SIGNATURE_CHECKS, type SignatureBudget } from "./signed-by.ts";
 
 /** Certificates on a path, leaf and anchor included. */
-export const MAX_PATH_CERTIFICATES = 10;
+const MAX_PATH_CERTIFICATES = 10;
 
 /** What one search works on; `budget` is shared with the checks of the paths it finds. */
 export interface PathSearch {
