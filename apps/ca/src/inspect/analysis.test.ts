@@ -254,6 +254,9 @@ describe("relations", () => {
     const csr = createCsr(privateKey, { subject: "CN=a", dnsNames: ["a.example"] });
     expect(findings({ "a.csr": csr })).toEqual([]);
     expect(findings({ "a.csr": createCsr(privateKey, { subject: "CN=a" }) })).toEqual(["warning no_names"]);
+    const key = String(privateKey.export({ type: "pkcs8", format: "pem" }));
+    const both = analyse(inputs({ "a.csr": csr, "a.key": key }), { now, purpose: "mtls", soonMs: undefined });
+    expect(renderInspection(both, createStyle(false), now)).toContain("belongs to   the request (certs/a.csr)\n");
     const forged = Uint8Array.from(csr);
     forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
     expect(findings({ "a.csr": forged })).toEqual(["error bad_request"]);
@@ -271,7 +274,7 @@ test("a long bundle is a list", () => {
     soonMs: undefined,
   });
   const text = renderInspection(analysis, createStyle(false), now);
-  expect(text).toContain("certs/bundle.pem\n  12 CERTIFICATES\n  CN=root 0        expires in 1 year (");
+  expect(text).toContain("12 CERTIFICATES\n  expires in 1 year (2027-01-31T12:00:00Z)  CN=root 0\n");
   expect(text.split("\n").length).toBeLessThan(20);
 });
 

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { type Certificate, describeSignatureAlgorithm, EKU, formatName } from "@newleaf/x509";
 import { formatLength, formatRelative } from "../relative-time.ts";
 import { type Finding, finding } from "./finding.ts";
-import { type CertificateItem, type KeyFacts, keyFacts } from "./item.ts";
+import { type CertificateItem, type KeyFacts, keyOf } from "./item.ts";
 
 export interface CheckOptions {
   readonly now: Date;
@@ -46,6 +46,7 @@ function validity(item: CertificateItem, { now, soonMs }: CheckOptions): readonl
   const left = notAfter.getTime() - now.getTime();
   const age = now.getTime() - notBefore.getTime();
   const name = nameOf(certificate);
+  const isCa = certificate.basicConstraints?.cA === true;
   if (lifetime < 0) return [finding("error", "valid_never", item, `${name} ends before it begins`)];
   if (left < 0) {
     return [
@@ -68,7 +69,8 @@ function validity(item: CertificateItem, { now, soonMs }: CheckOptions): readonl
   if (left < (soonMs ?? Math.min(lifetime / 4, 30 * 86_400_000))) {
     const share = Math.floor((100 * left) / lifetime);
     const message = `${name} expires ${formatRelative(notAfter, now)}, with ${share} % of its ${formatLength(lifetime)} left`;
-    findings.push(finding("warning", "expires_soon", item, message, "it should have been renewed by now"));
+    const hint = isCa ? "move to its successor before then" : "it should have been renewed by now";
+    findings.push(finding("warning", "expires_soon", item, message, hint));
   }
   if (age < Math.min(30_000, lifetime / 20)) {
     const message = `${name} is valid for ${formatLength(age)} only: a peer whose clock is behind refuses it`;
@@ -87,7 +89,7 @@ function strength(item: CertificateItem): readonly Finding[] {
     const message = `${nameOf(certificate)} is signed with ${signature.name}, which can be forged`;
     findings.push(finding("error", "weak_signature", item, message, "have it issued with SHA-256"));
   }
-  const key = certificateKey(certificate);
+  const key = keyOf(certificate);
   if (key === undefined) {
     const message = `${nameOf(certificate)} has a key that this machine cannot use`;
     return [...findings, finding("error", "weak_key", item, message)];
@@ -98,14 +100,6 @@ function strength(item: CertificateItem): readonly Finding[] {
         finding("error", "weak_key", item, `${nameOf(certificate)} has a weak key: ${key.algorithm}`),
       ]
     : findings;
-}
-
-export function certificateKey(certificate: Certificate): KeyFacts | undefined {
-  try {
-    return keyFacts(certificate.publicKey);
-  } catch {
-    return undefined;
-  }
 }
 
 export function isWeak({ algorithm, bits }: KeyFacts): boolean {

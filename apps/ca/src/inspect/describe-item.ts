@@ -7,13 +7,13 @@ import {
   type KeyUsage,
 } from "@newleaf/x509";
 import { formatLength, formatRelative } from "../relative-time.ts";
-import { certificateKey, isSelfIssued, nameOf } from "./certificate-findings.ts";
+import { isSelfIssued, nameOf } from "./certificate-findings.ts";
 import {
   type CertificateItem,
   type CrlItem,
   type Item,
   type KeyFacts,
-  keyFacts,
+  keyOf,
   type RequestItem,
 } from "./item.ts";
 import type { Relations } from "./relations.ts";
@@ -39,7 +39,7 @@ export function describeItem(item: Item, relations: Relations, now: Date): reado
     case "encrypted key":
       return [["private key", "encrypted"]];
     case "unreadable":
-      return [["unreadable", item.message]];
+      return [["unreadable", "see below"]];
     case "other":
       return [["other", `${item.label}, not looked into`]];
   }
@@ -47,7 +47,7 @@ export function describeItem(item: Item, relations: Relations, now: Date): reado
 
 /** One line of a long list. */
 export function summarizeCertificate({ certificate }: CertificateItem, now: Date): readonly [string, string] {
-  return [nameOf(certificate), expiry(certificate, now)];
+  return [expiry(certificate, now), nameOf(certificate)];
 }
 
 function describeCertificate(item: CertificateItem, relations: Relations, now: Date): readonly Field[] {
@@ -74,7 +74,7 @@ function describeCertificate(item: CertificateItem, relations: Relations, now: D
         : `${formatLength(age)} ago, for ${lifetime}`,
     ],
     ["may be", usagesOf(certificate)],
-    ["key", formatKey(certificateKey(certificate))],
+    ["key", formatKey(keyOf(certificate))],
     ["signature", signatureOf(certificate.signatureAlgorithm)],
     ["verifies to", pathOf(item, relations)],
     ["serial", certificate.serialNumber],
@@ -110,7 +110,7 @@ function describeRequest({ request }: RequestItem): readonly Field[] {
     ["request", formatName(request.subject) || "no subject"],
     ["names", names.length === 0 ? undefined : names.join(", ")],
     ["may be", usageNames(request.extendedKeyUsage, request.keyUsage)],
-    ["key", formatKey(keyOf(() => keyFacts(request.publicKey)))],
+    ["key", formatKey(keyOf(request))],
     ["signature", signatureOf(request.signatureAlgorithm)],
   ];
 }
@@ -118,7 +118,12 @@ function describeRequest({ request }: RequestItem): readonly Field[] {
 function ownersOf(item: Item, { owners }: Relations): string | undefined {
   const found = owners.get(item) ?? [];
   if (found.length === 0) return undefined;
-  return found.map(({ certificate, input }) => `${nameOf(certificate)} (${input.path})`).join("\n");
+  return found
+    .map((owner) => {
+      const name = owner.kind === "certificate" ? nameOf(owner.certificate) : "the request";
+      return `${name} (${owner.input.path})`;
+    })
+    .join("\n");
 }
 
 export function formatGeneralName(name: GeneralName): string {
@@ -155,14 +160,6 @@ const usageWords: Readonly<Record<string, string>> = {
 
 function formatKey(key: KeyFacts | undefined): string {
   return key === undefined ? "not usable here" : `${key.algorithm}, spki sha256 ${key.spkiSha256}`;
-}
-
-export function keyOf(facts: () => KeyFacts): KeyFacts | undefined {
-  try {
-    return facts();
-  } catch {
-    return undefined;
-  }
 }
 
 export function signatureOf({ oid, parameters }: Certificate["signatureAlgorithm"]): string {

@@ -1,8 +1,7 @@
 import { formatName } from "@newleaf/x509";
 import type { Analysis } from "./analysis.ts";
-import { certificateKey } from "./certificate-findings.ts";
-import { formatGeneralName, keyOf, signatureOf } from "./describe-item.ts";
-import { type Item, keyFacts } from "./item.ts";
+import { formatGeneralName, signatureOf } from "./describe-item.ts";
+import { type Item, keyOf } from "./item.ts";
 import type { Relations } from "./relations.ts";
 
 /** The analysis as plain data: public facts only. */
@@ -25,7 +24,9 @@ function itemJson(item: Item, { owners, paths }: Relations): object {
       );
     case "private key":
     case "public key": {
-      const belongsTo = (owners.get(item) ?? []).map(({ certificate }) => certificate.sha256);
+      const belongsTo = (owners.get(item) ?? []).flatMap((owner) =>
+        owner.kind === "certificate" ? [owner.certificate.sha256] : [],
+      );
       return { kind: item.kind, key: item.key, belongsTo };
     }
     case "revocation list": {
@@ -47,7 +48,7 @@ function itemJson(item: Item, { owners, paths }: Relations): object {
         kind: item.kind,
         subject: formatName(request.subject),
         names: request.subjectAltNames.map(formatGeneralName),
-        key: keyOf(() => keyFacts(request.publicKey)),
+        key: keyOf(request),
         signatureAlgorithm: signatureOf(request.signatureAlgorithm),
       };
     }
@@ -78,7 +79,7 @@ function certificateJson(
     pathLength: basicConstraints?.pathLength,
     keyUsage: keyUsage === undefined ? undefined : [...keyUsage],
     extendedKeyUsage: certificate.extendedKeyUsage,
-    key: certificateKey(certificate),
+    key: keyOf(certificate),
     signatureAlgorithm: signatureOf(certificate.signatureAlgorithm),
     subjectKeyIdentifier: certificate.subjectKeyIdentifier,
     authorityKeyIdentifier: certificate.authorityKeyIdentifier?.keyIdentifier,

@@ -70,6 +70,15 @@ export function keyFacts(key: KeyObject): KeyFacts {
   return { algorithm: type.replace(/^ed/, "Ed"), bits: undefined, spkiSha256 };
 }
 
+/** The key of a certificate or request; undefined when this machine cannot use it. */
+export function keyOf(owner: Certificate | CertificateRequest): KeyFacts | undefined {
+  try {
+    return keyFacts(owner.publicKey);
+  } catch {
+    return undefined;
+  }
+}
+
 const curves: Readonly<Record<string, readonly [string, number]>> = {
   prime192v1: ["P-192", 192],
   secp224r1: ["P-224", 224],

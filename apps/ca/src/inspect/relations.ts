@@ -7,7 +7,7 @@ import {
   verifySignature,
 } from "@newleaf/x509";
 import { formatRelative } from "../relative-time.ts";
-import { certificateKey, isSelfIssued, isWeak, nameOf } from "./certificate-findings.ts";
+import { isSelfIssued, isWeak, nameOf } from "./certificate-findings.ts";
 import { isLeaf } from "./file-findings.ts";
 import { type Finding, type FindingCode, finding } from "./finding.ts";
 import {
@@ -16,13 +16,14 @@ import {
   type Item,
   type KeyItem,
   keyFacts,
+  keyOf,
   type RequestItem,
 } from "./item.ts";
 
 /** What belongs to what, and what does not but should. */
 export interface Relations {
-  /** For a key: the certificates it belongs to. */
-  readonly owners: ReadonlyMap<Item, readonly CertificateItem[]>;
+  /** For a key: the certificates and requests it belongs to. */
+  readonly owners: ReadonlyMap<Item, readonly (CertificateItem | RequestItem)[]>;
   /** For a leaf: the path to an authority among the items, leaf first. */
   readonly paths: ReadonlyMap<Item, readonly Certificate[]>;
   /** Leaves without any authority beside them. */
@@ -32,21 +33,18 @@ export interface Relations {
 
 export function relate(items: readonly Item[], now: Date): Relations {
   const certificates = items.filter((item): item is CertificateItem => item.kind === "certificate");
+  const requests = items.filter((item): item is RequestItem => item.kind === "request");
   const authorities = certificates.filter((item) => !isLeaf(item));
   const crls = items.filter((item): item is CrlItem => item.kind === "revocation list");
-  const owners = new Map<Item, readonly CertificateItem[]>();
+  const owners = new Map<Item, readonly (CertificateItem | RequestItem)[]>();
   const paths = new Map<Item, readonly Certificate[]>();
   const unchecked = new Set<Item>();
   const findings: Finding[] = [];
   for (const item of items) {
     if (item.kind === "private key" || item.kind === "public key") {
-      owners.set(
-        item,
-        certificates.filter(
-          ({ certificate }) => certificateKey(certificate)?.spkiSha256 === item.key.spkiSha256,
-        ),
-      );
-      findings.push(...keyFindings(item, owners.get(item) ?? [], certificates));
+      const own = certificates.filter(({ certificate }) => isFor(item, certificate));
+      owners.set(item, [...own, ...requests.filter(({ request }) => isFor(item, request))]);
+      findings.push(...keyFindings(item, own, certificates));
     } else if (item.kind === "revocation list") findings.push(...crlFindings(item, certificates, now));
     else if (item.kind === "request") findings.push(...requestFindings(item));
     else if (item.kind === "certificate" && isLeaf(item)) {
@@ -57,6 +55,10 @@ export function relate(items: readonly Item[], now: Date): Relations {
     }
   }
   return { owners, paths, unchecked, findings };
+}
+
+function isFor({ key }: KeyItem, owner: Certificate | RequestItem["request"]): boolean {
+  return keyOf(owner)?.spkiSha256 === key.spkiSha256;
 }
 
 /** Files of one directory belong together; a file named by itself belongs to all others named. */

@@ -50,7 +50,7 @@ function renderItem(item: Item, relations: Relations, { style, now, width }: Vie
 
 function renderList(items: readonly CertificateItem[], { style, now }: View): string {
   const rows = items.map((item) => summarizeCertificate(item, now));
-  return renderTable([`${items.length} certificates`, ""], rows, style).replaceAll(/^(?=.)/gm, "  ");
+  return renderTable(["", `${items.length} certificates`], rows, style).replaceAll(/^(?=.)/gm, "  ");
 }
 
 function renderFindings(findings: readonly Finding[], style: Style): string {
