@@ -9,7 +9,7 @@ import { RotationError } from "./error.ts";
 import type { Generation } from "./generation.ts";
 import type { IdentitySource } from "./identity-source.ts";
 import { explainRefusal } from "./internal/client-refusal.ts";
-import { clientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
+import { type ClientTls, createClientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
 import { withDeadline } from "./internal/deadline.ts";
 import { createGenerationConnections } from "./internal/generation-connections.ts";
 import { type Rotation, type RotationOptions, startRotation } from "./rotation.ts";
@@ -73,6 +73,7 @@ const UNUSED = undefined as unknown as Duplex;
 class GenerationAgent extends https.Agent implements RotatingAgent {
   readonly rotation: Rotation;
   readonly #source: IdentitySource;
+  readonly #tls: (generation: Generation) => ClientTls;
   readonly #options: RotatingAgentOptions;
   readonly #open = createGenerationConnections<Socket>();
   readonly #openedWith = new WeakMap<Socket, Generation>();
@@ -84,6 +85,7 @@ class GenerationAgent extends https.Agent implements RotatingAgent {
     const { authorizeServer: _, minVersion: __, ...agentOptions } = options;
     super({ keepAlive: true, ...agentOptions, maxCachedSessions: 0 });
     this.#source = source;
+    this.#tls = createClientTls(source, options);
     this.#options = options;
     this.#generation = source.current();
     this.#use(this.#generation);
@@ -140,7 +142,7 @@ class GenerationAgent extends https.Agent implements RotatingAgent {
 
   #use(generation: Generation): void {
     const tagged: TaggedOptions = this.options;
-    Object.assign(tagged, clientTls(this.#source, generation, this.#options));
+    Object.assign(tagged, this.#tls(generation));
     tagged.newleafGeneration = generation.number;
   }
 

@@ -9,7 +9,7 @@ import type { Generation } from "./generation.ts";
 import type { IdentitySource } from "./identity-source.ts";
 import { backoffMs } from "./internal/backoff.ts";
 import { explainRefusal, isConnectionClosed, isRepeatable } from "./internal/client-refusal.ts";
-import { clientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
+import { type ClientTls, createClientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
 import { delay, withDeadline } from "./internal/deadline.ts";
 import { createGenerationConnections } from "./internal/generation-connections.ts";
 import { type Rotation, type RotationOptions, startRotation } from "./rotation.ts";
@@ -67,6 +67,7 @@ const LINGER_MS = 1_000;
 class GenerationHttp2Client implements RotatingHttp2Client {
   readonly rotation: Rotation;
   readonly #source: IdentitySource;
+  readonly #tls: (generation: Generation) => ClientTls;
   readonly #authority: string | URL;
   readonly #options: RotatingHttp2Options;
   readonly #clock: Clock;
@@ -82,6 +83,7 @@ class GenerationHttp2Client implements RotatingHttp2Client {
 
   constructor(source: IdentitySource, authority: string | URL, options: RotatingHttp2Options) {
     this.#source = source;
+    this.#tls = createClientTls(source, options);
     this.#authority = authority;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -195,7 +197,7 @@ class GenerationHttp2Client implements RotatingHttp2Client {
       host,
       port: Number(authority.port || 443),
       ALPNProtocols: ["h2"],
-      ...clientTls(this.#source, generation, this.#options),
+      ...this.#tls(generation),
       ...(servername === undefined ? {} : { servername }),
     });
     // A session that is done says goodbye and waits for the server to close, which some never do.

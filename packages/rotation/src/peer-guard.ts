@@ -5,7 +5,7 @@ import { createBoundedCache } from "./internal/bounded-cache.ts";
 import type { RejectionCode } from "./rejection.ts";
 import type { Authorizer, VerifiedPeer } from "./verified-peer.ts";
 
-/** What TLS shows of a client. OpenSSL has checked that it holds the leaf's key, or the ticket's secret. */
+/** What TLS shows of the other side. OpenSSL has checked that it holds the leaf's key, or the ticket's secret. */
 export interface PresentedPeer {
   /** DER of the leaf; undefined when there is none, which fails. */
   readonly leaf: Uint8Array | undefined;
@@ -55,10 +55,13 @@ const INTERMEDIATES_KEPT = 256;
 export function createPeerGuard(options: {
   readonly authorize: Authorizer;
   readonly clock: Clock;
+  /** What the peers must be good for: "clientAuth" unless given. */
+  readonly purpose?: "clientAuth" | "serverAuth";
   /** Peers whose validated path is kept, at least: 4,096, of some 4 KB each. */
   readonly cacheSize?: number;
 }): PeerGuard {
-  const { authorize, clock } = options;
+  const { authorize, clock, purpose = "clientAuth" } = options;
+  const party = purpose === "clientAuth" ? "client" : "server";
   // By the octets themselves, not a digest: no cheaper key is as sure.
   const paths = createBoundedCache<string, ValidPath>(options.cacheSize ?? DEFAULT_CACHE_SIZE);
   const pool = createBoundedCache<string, Certificate>(INTERMEDIATES_KEPT);
@@ -73,7 +76,7 @@ export function createPeerGuard(options: {
     const seen = [...pool.values()];
     const rules = {
       now: new Date(clock.now()),
-      purpose: "clientAuth",
+      purpose,
       crls,
       knownIntermediates: [...chain, ...seen],
     } as const;
@@ -137,7 +140,7 @@ export function createPeerGuard(options: {
         return {
           ok: false,
           code: "no_certificate",
-          message: "the client presented no certificate",
+          message: `the ${party} presented no certificate`,
           leaf: undefined,
         };
       }
@@ -154,7 +157,7 @@ export function createPeerGuard(options: {
       } catch (error) {
         // Whatever goes wrong with a stranger's certificate must neither let it in nor end the process.
         const why = error instanceof Error ? error.message : String(error);
-        const message = `the client's certificate cannot be judged: ${why}`;
+        const message = `the ${party}'s certificate cannot be judged: ${why}`;
         return { ok: false, code: "bad_certificate", message, leaf };
       }
     },

@@ -21,7 +21,7 @@ import type { Consumer, DrainReport } from "./consumer.ts";
 import type { Generation } from "./generation.ts";
 import type { IdentitySource } from "./identity-source.ts";
 import { explainRefusal, isConnectionClosed, isRepeatable } from "./internal/client-refusal.ts";
-import { type ClientTls, clientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
+import { type ClientTls, createClientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
 import { withDeadline } from "./internal/deadline.ts";
 import { createGenerationConnections } from "./internal/generation-connections.ts";
 import { interceptFailure } from "./internal/retry-handler.ts";
@@ -58,6 +58,7 @@ const EVENTS = ["connect", "disconnect", "connectionError", "drain"] as const;
 class GenerationDispatcher extends Dispatcher implements RotatingDispatcher {
   readonly rotation: Rotation;
   readonly #source: IdentitySource;
+  readonly #tls: (generation: Generation) => ClientTls;
   readonly #options: RotatingDispatcherOptions;
   readonly #sockets = createGenerationConnections<Duplex>();
   readonly #closing = new Map<Agent, Promise<void>>();
@@ -69,6 +70,7 @@ class GenerationDispatcher extends Dispatcher implements RotatingDispatcher {
   constructor(source: IdentitySource, options: RotatingDispatcherOptions) {
     super();
     this.#source = source;
+    this.#tls = createClientTls(source, options);
     this.#options = options;
     this.#generation = source.current();
     this.#connector = this.#createConnector(this.#generation);
@@ -141,7 +143,7 @@ class GenerationDispatcher extends Dispatcher implements RotatingDispatcher {
   }
 
   #createConnector(generation: Generation): buildConnector.connector {
-    const tls = clientTls(this.#source, generation, this.#options);
+    const tls = this.#tls(generation);
     const connect = buildConnector({ ...this.#options.connect, ...tls, maxCachedSessions: 0 });
     return (options, callback) =>
       connect(options, (...[error, socket]) => {

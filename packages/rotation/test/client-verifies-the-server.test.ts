@@ -67,7 +67,7 @@ describe.each(gets)("%s", (name, get) => {
     const other = { authorizeServer: () => false };
     await expect(get(identity.source, server.origin, other)).rejects.toMatchObject({
       code: "ERR_ROTATION_SERVER_REFUSED",
-      message: "server 127.0.0.1 is not trusted: its names are not allowed",
+      message: `server 127.0.0.1 is not trusted: not allowed: ${id}, CN=backend`,
     });
     const seen: string[] = [];
     const text = await get(identity.source, server.origin, {
@@ -89,6 +89,18 @@ describe.each(gets)("%s", (name, get) => {
     server.server.once("connection", () => identity.rotate({ authority: next, trust: next.certificates }));
     await expect(get(identity.source, server.origin)).rejects.toMatchObject({
       code: "ERR_ROTATION_SERVER_REFUSED",
+    });
+  });
+
+  test("an authorizer that throws has said no, and the process lives", async () => {
+    await using identity = createRotatingIdentity({ authority });
+    await using server = await startPlainServer({ authority, http2 });
+    const authorizeServer = (): never => {
+      throw new Error("oops");
+    };
+    await expect(get(identity.source, server.origin, { authorizeServer })).rejects.toMatchObject({
+      code: "ERR_ROTATION_SERVER_REFUSED",
+      message: "server 127.0.0.1 is not trusted: the authorizer failed: oops",
     });
   });
 

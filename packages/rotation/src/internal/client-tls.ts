@@ -1,11 +1,11 @@
 import * as tls from "node:tls";
-import { type Certificate, parseCertificate, validatePath } from "@newleaf/x509";
 import { type Clock, systemClock } from "../clock.ts";
 import { RotationError } from "../error.ts";
 import type { Generation } from "../generation.ts";
 import type { IdentitySource } from "../identity-source.ts";
+import { createPeerGuard } from "../peer-guard.ts";
 import { secureContextOptions } from "../secure-context.ts";
-import type { Authorizer, VerifiedPeer } from "../verified-peer.ts";
+import type { Authorizer } from "../verified-peer.ts";
 
 /** How clients decide whom they talk to; the same for every kind of client. */
 export interface ServerTrustOptions {
@@ -23,81 +23,47 @@ export interface ClientTls {
 }
 
 /**
- * Options of a connection that presents this generation. The server passes two checks: OpenSSL's, against the trust
- * of the generation, and ours, against the trust that is current when the handshake ends, with the rules that the
- * server side has too (usage, name constraints of URIs, revocation).
+ * For one client, the options of connections that present a generation. The server passes two checks: OpenSSL's,
+ * against the trust of that generation, and ours, against the trust that is current when the handshake ends, with
+ * the rules that the server side has too (usage, name constraints of URIs, revocation). Both fail closed.
  */
-export function clientTls(
+export function createClientTls(
   source: IdentitySource,
-  generation: Generation,
-  options: ServerTrustOptions,
-): ClientTls {
-  return {
-    secureContext: contextFor(generation, options.minVersion),
+  { authorizeServer, minVersion, clock = systemClock }: ServerTrustOptions,
+): (generation: Generation) => ClientTls {
+  const authorize = authorizeServer ?? (() => true);
+  const guard = createPeerGuard({ authorize, clock, purpose: "serverAuth", cacheSize: SERVERS_KEPT });
+  return (generation) => ({
+    secureContext: contextFor(generation, minVersion),
     rejectUnauthorized: true,
-    checkServerIdentity: (hostname, certificate) =>
-      checkServer(source.current(), hostname, certificate, options),
-  };
-}
-
-function checkServer(
-  generation: Generation,
-  hostname: string,
-  shown: tls.PeerCertificate,
-  { authorizeServer, clock = systemClock }: ServerTrustOptions,
-): Error | undefined {
-  const [leaf, ...intermediates] = certificatesOf(shown);
-  if (!leaf) return refused(hostname, "no certificate was shown");
-  const { trust, crls } = generation;
-  const path = validatePath(leaf, trust, {
-    now: new Date(clock.now()),
-    purpose: "serverAuth",
-    intermediates,
-    ...(crls.length > 0 ? { crls } : {}),
+    checkServerIdentity(hostname, shown) {
+      const [leaf, ...chain] = octetsOf(shown);
+      const presented = { leaf, chain: () => chain, resumed: false, address: hostname };
+      const verdict = guard.admit(presented, source.current());
+      if (!verdict.ok) return refused(hostname, verdict.message);
+      return authorizeServer ? undefined : tls.checkServerIdentity(hostname, shown);
+    },
   });
-  if (!path.ok) return refused(hostname, path.message);
-  if (!authorizeServer) return tls.checkServerIdentity(hostname, shown);
-  const peer = describePeer(leaf, path.path, path.validUntil, generation, hostname);
-  return authorizeServer(peer) ? undefined : refused(hostname, "its names are not allowed");
 }
 
 function refused(hostname: string, why: string): RotationError {
   return new RotationError("ERR_ROTATION_SERVER_REFUSED", `server ${hostname} is not trusted: ${why}`);
 }
 
-function describePeer(
-  leaf: Certificate,
-  path: readonly Certificate[],
-  validUntil: Date,
-  generation: Generation,
-  address: string,
-): VerifiedPeer {
-  const names = (type: "dns" | "uri"): string[] =>
-    leaf.subjectAltNames.flatMap((name) => (name.type === type ? [name.value] : []));
-  return {
-    leaf,
-    path,
-    validUntil,
-    generation: generation.number,
-    dnsNames: names("dns"),
-    uris: names("uri"),
-    commonName: leaf.subject.commonName,
-    address,
-    resumed: false,
-  };
-}
+const SERVERS_KEPT = 256;
+const LONGEST_CHAIN = 16;
 
-function certificatesOf(shown: tls.PeerCertificate): Certificate[] {
-  const certificates: Certificate[] = [];
+function octetsOf(shown: tls.PeerCertificate): Buffer[] {
+  const octets: Buffer[] = [];
   let next: tls.PeerCertificate | undefined = shown;
   // Ends at a root, which names itself as issuer, and in any case at a length that no honest chain has.
-  while (next?.raw && certificates.length < 16) {
-    const certificate = parseCertificate(next.raw);
-    if (certificates.some((known) => known.sha256 === certificate.sha256)) break;
-    certificates.push(certificate);
+  while (next?.raw && octets.length < LONGEST_CHAIN) {
+    const { raw }: tls.PeerCertificate = next;
+    if (octets.some((known) => known.equals(raw))) break;
+    octets.push(raw);
     next = "issuerCertificate" in next ? (next as tls.DetailedPeerCertificate).issuerCertificate : undefined;
   }
-  return certificates;
+  return octets;
 }
 
 const relaxed = new WeakMap<Generation, tls.SecureContext>();
