@@ -223,7 +223,7 @@ describe("limits", () => {
     const started = performance.now();
     const result = validate({ leaf: own, trust: certificates(root({ subject: "root" })), intermediates });
     expect(result).toMatchObject({ code: "limit", certificate: own });
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5000);
   });
 
   test("a trusted way out of a mesh is found", () => {
