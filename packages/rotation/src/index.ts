@@ -1,3 +1,19 @@
+/**
+ * Certificate rotation for TLS servers and clients, with proof: an identity source yields generations, consumers
+ * take them over without losing a request, and real handshakes show what is served.
+ *
+ * ```ts
+ * import https from "node:https";
+ * import { allow, rotateServer, serverOptions, watchFiles } from "@newleaf/rotation";
+ *
+ * const identity = await watchFiles({ directory: "/etc/tls" });
+ * const server = https.createServer(serverOptions(identity), (_request, response) => response.end("hello"));
+ * const rotation = rotateServer(server.listen(8443), identity, { authorize: allow.dns("frontend.shop.svc") });
+ * for await (const record of rotation.records()) console.log(record.generation, record.outcome);
+ * ```
+ *
+ * @module
+ */
 export { createRotatingAgent, type RotatingAgent, type RotatingAgentOptions } from "./agent.ts";
 export { allow } from "./authorize.ts";
 export type { Clock, Timer } from "./clock.ts";

@@ -2,7 +2,13 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import * as tls from "node:tls";
 import { createTestAuthority } from "@newleaf/testing";
-import { createTrustBundle, parseCertificates, parseCrls, parsePrivateKey } from "@newleaf/x509";
+import {
+  type Certificate,
+  createTrustBundle,
+  parseCertificates,
+  parseCrls,
+  parsePrivateKey,
+} from "@newleaf/x509";
 import { afterEach, expect, test } from "vitest";
 import { createGeneration, type Generation } from "./generation.ts";
 import { LONGEST_SESSION_SECONDS, secureContextOptions } from "./secure-context.ts";
@@ -14,11 +20,14 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
 });
 
-function createNumbered(number: number, options: { ttlMs?: number; crls?: string } = {}): Generation {
+function createNumbered(
+  number: number,
+  options: { ttlMs?: number; crls?: string; anchors?: readonly Certificate[] } = {},
+): Generation {
   const { chainPem, keyPem, trustPem } = authority.issue({ ...(options.ttlMs && { ttlMs: options.ttlMs }) });
   const [leaf, ...chain] = parseCertificates(chainPem);
   if (!leaf) throw new Error("no leaf");
-  const trust = createTrustBundle(parseCertificates(trustPem));
+  const trust = createTrustBundle(options.anchors ?? parseCertificates(trustPem));
   const crls = options.crls === undefined ? [] : parseCrls(options.crls);
   const now = new Date();
   const key = parsePrivateKey(keyPem);
@@ -104,4 +113,13 @@ test("with revocation lists a client refuses a revoked server", async () => {
   const checking = createNumbered(3, { crls: authority.crlPem() });
   const refused = handshake(port, { secureContext: checking.secureContext });
   await expect(refused).rejects.toMatchObject({ code: "CERT_REVOKED" });
+});
+
+test("an intermediate CA alone is an anchor, with revocation lists or without", async () => {
+  const { port } = await listen(createNumbered(1));
+  const anchors = authority.intermediate ? [authority.intermediate.certificate] : [];
+  for (const crls of [{}, { crls: authority.crlPem() }]) {
+    const { secureContext } = createNumbered(2, { anchors, ...crls });
+    expect((await handshake(port, { secureContext })).protocol).toBe("TLSv1.3");
+  }
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
-import { encodeCertificates, encodePem } from "@newleaf/x509";
+import { type Certificate, encodeCertificates, encodePem, namesEqual } from "@newleaf/x509";
 import type { Generation } from "./generation.ts";
 
 /** A ticket older than this is a full handshake again; OpenSSL's own default would be two hours. */
@@ -16,8 +16,9 @@ export function createGenerationContext(generation: Generation): SecureContext {
  * `setSecureContext` is not given it resets to defaults that trust everyone's roots. Holds the private key as PEM.
  *
  * Curves and signature algorithms stay at TLS 1.3's own (RFC 8446 section 9.1): PostgreSQL for one insists on P-256.
- * With revocation lists OpenSSL, too, refuses a revoked peer, so that clients need no check of their own; the
- * server's guard checks again, since OpenSSL does not look at resumed sessions.
+ * Every certificate of the bundle is an anchor, as in our own path validation, also one that another CA issued.
+ * Revocation lists are passed as a second line behind that validation; OpenSSL wants one for such an anchor from
+ * the CA above it, which nobody has, so they are left out then.
  */
 export function secureContextOptions(generation: Generation): SecureContextOptions {
   const { leaf, chain, key, trust, crls } = generation;
@@ -26,13 +27,19 @@ export function secureContextOptions(generation: Generation): SecureContextOptio
     key: key.export({ format: "pem", type: "pkcs8" }),
     // One entry each: Node reads only as far as the first damaged block of a joined text, without a word.
     ca: trust.certificates.map((certificate) => encodeCertificates([certificate])),
-    ...(crls.length > 0 && { crl: crls.map((crl) => encodePem("X509 CRL", crl.der)) }),
+    allowPartialTrustChain: true,
+    ...(crls.length > 0 &&
+      trust.certificates.every(isSelfIssued) && { crl: crls.map((crl) => encodePem("X509 CRL", crl.der)) }),
     minVersion: "TLSv1.3",
     // At most 32 octets (SSL_MAX_SID_CTX_LENGTH). Without one every resumption fails with "internal error".
     sessionIdContext: `newleaf-${generation.number}-${generation.contentSha256.slice(0, 12)}`.slice(0, 32),
     sessionTimeout: sessionSeconds(generation),
     ticketKeys: randomBytes(48),
   };
+}
+
+function isSelfIssued({ subject, issuer }: Certificate): boolean {
+  return namesEqual(subject, issuer);
 }
 
 function sessionSeconds({ notAfter, verifiedAt }: Generation): number {
