@@ -45,6 +45,19 @@ describe("verdicts", () => {
     expect(isProved(report)).toBe(verdict === "equal");
   });
 
+  test("foreign: a leaf that cannot be read, even when the server refuses us as well", async () => {
+    // OpenSSL serves what RFC 5280 section 4.2 forbids: an extension that is there twice.
+    const good = authority.issue();
+    const hex = Buffer.from(good.certificate.der).toString("hex").replace("0603551d0e", "0603551d23");
+    const certificate = `-----BEGIN CERTIFICATE-----\n${Buffer.from(hex, "hex").toString("base64")}\n-----END CERTIFICATE-----\n`;
+    const strange = { chainPem: certificate, keyPem: good.keyPem };
+    await using server = await serve(strange, demanding());
+    const report = await verifyServed(server.target, expected.certificate, { trust });
+    expect(report.verdict).toBe("foreign");
+    expect(report.message).toContain("appears twice");
+    expect(report.served).toBeUndefined();
+  });
+
   test("unreachable: nobody listens", async () => {
     const server = await serve(expected);
     await server[Symbol.asyncDispose]();

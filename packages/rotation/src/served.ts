@@ -1,4 +1,4 @@
-import { type Certificate, type PathResult, type TrustBundle, validatePath } from "@newleaf/x509";
+import { type Certificate, type PathResult, type TrustBundle, validatePath, X509Error } from "@newleaf/x509";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Generation, identityOf } from "./generation.ts";
 import { backoffMs } from "./internal/backoff.ts";
@@ -70,7 +70,7 @@ export async function verifyServed(
     parent.throwIfAborted();
     const message = error instanceof Error ? error.message : String(error);
     // A certificate was shown, but it cannot be parsed: somebody is there, and it is not us.
-    const verdict = error instanceof Error && error.name === "X509Error" ? "foreign" : "unreachable";
+    const verdict = error instanceof X509Error ? "foreign" : "unreachable";
     return { target: parsed.name, verdict, message, durationMs: performance.now() - started };
   }
 }

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import * as tls from "node:tls";
-import { type Certificate, encodeCertificates, parseCertificate } from "@newleaf/x509";
+import { type Certificate, encodeCertificates, parseCertificate, X509Error } from "@newleaf/x509";
 import type { Generation } from "../generation.ts";
 import { requestPostgresTls } from "./postgres-ssl-request.ts";
 import type { ServedTarget } from "./served-target.ts";
@@ -58,39 +58,61 @@ async function shakeHands(
     ...(servername === undefined ? {} : { servername }),
     ...(target.protocol === "https" ? { ALPNProtocols: ["h2", "http/1.1"] } : {}),
   });
-  // With TLS 1.2 a server that wants a certificate ends the handshake after having shown its own.
+  // With TLS 1.2 a server that wants a certificate ends the handshake after having shown its own. Only octets are
+  // kept here: parsing may throw, and nobody catches what an event listener throws.
   let refusal: string | undefined;
-  let atError: Omit<Handshake, "refusal" | "durationMs"> | undefined;
+  let shownAtError: Shown | undefined;
   secure.on("error", (error) => {
     refusal ??= error.message;
-    atError ??= peerCertificates(secure);
+    shownAtError ??= whatIsShown(secure);
   });
   try {
     const shown = await settled(secure, "secureConnect").then(
-      () => peerCertificates(secure),
+      () => whatIsShown(secure),
       (error: unknown) => {
-        if (atError) return atError;
+        if (shownAtError && shownAtError.octets.length > 0) return shownAtError;
         throw error;
       },
     );
-    if (!shown) throw new Error("the server showed no certificate");
     const durationMs = performance.now() - started;
     await farewell(secure);
-    return { ...shown, refusal, durationMs };
+    return { ...parsed(shown), protocol: shown.protocol, refusal, durationMs };
   } finally {
     secure.destroy();
   }
 }
 
-function peerCertificates(secure: tls.TLSSocket): Omit<Handshake, "refusal" | "durationMs"> | undefined {
-  const raws: Buffer[] = [];
+interface Shown {
+  readonly octets: readonly Buffer[];
+  readonly protocol: string;
+}
+
+function whatIsShown(secure: tls.TLSSocket): Shown {
+  const octets: Buffer[] = [];
   let next: tls.DetailedPeerCertificate | undefined = secure.getPeerCertificate(true);
-  while (next?.raw && raws.length < LONGEST_CHAIN && !raws.some((raw) => raw.equals(next?.raw as Buffer))) {
-    raws.push(next.raw);
+  while (next?.raw && octets.length < LONGEST_CHAIN) {
+    const { raw }: tls.DetailedPeerCertificate = next;
+    if (octets.some((known) => known.equals(raw))) break;
+    octets.push(raw);
     next = next.issuerCertificate;
   }
-  const [leaf, ...chain] = raws.map((raw) => parseCertificate(raw));
-  return leaf && { leaf, chain, protocol: secure.getProtocol() ?? "unknown" };
+  return { octets, protocol: secure.getProtocol() ?? "unknown" };
+}
+
+/** A leaf that cannot be parsed throws; what is above it is left out then, since a path does not need all of it. */
+function parsed({ octets: [leaf, ...chain] }: Shown): { leaf: Certificate; chain: readonly Certificate[] } {
+  if (!leaf) throw new Error("the server showed no certificate");
+  return {
+    leaf: parseCertificate(leaf),
+    chain: chain.flatMap((der) => {
+      try {
+        return [parseCertificate(der)];
+      } catch (error) {
+        if (error instanceof X509Error) return [];
+        throw error;
+      }
+    }),
+  };
 }
 
 /** Closes as a good peer does, so that the server logs no reset, and hears an alert that is still to come. */
