@@ -40,6 +40,7 @@ export {
 } from "./identity-holder.ts";
 export type { IdentityMaterial, MaterialNames } from "./identity-material.ts";
 export type { IdentitySource, Refusal, RefusalCode, SourceStatus } from "./identity-source.ts";
+export type { ServerTrustOptions } from "./internal/client-tls.ts";
 export type { Logger } from "./logger.ts";
 export { createPeerGuard, type GuardVerdict, type PeerGuard, type PresentedPeer } from "./peer-guard.ts";
 export { createSignalConsumer, type SignalConsumerOptions } from "./process-consumer.ts";
