@@ -179,6 +179,21 @@ test("refusals that time can mend say when", () => {
   expect(refused({ key: "x" })).toMatchObject({ code: "bad_key", timeDependent: false });
 });
 
+test("keys of another kind, and certificates whose key nobody can read, do not match and do not throw", () => {
+  expect(refused({ key: generateKey("rsa-2048").privateKey }).code).toBe("key_mismatch");
+  expect(refused({ key: generateKey("ed25519").privateKey }).code).toBe("key_mismatch");
+  const point = Buffer.from(identity.certificate.subjectPublicKeyInfo.subarray(-64));
+  const at = Buffer.from(identity.certificate.der).indexOf(point);
+  const der = Buffer.from(identity.certificate.der);
+  der.fill(0xff, at, at + 64);
+  expect(refused({ certificates: encodePem("CERTIFICATE", der) })).toMatchObject({ code: "key_mismatch" });
+});
+
+test("what another call left in OpenSSL's error queue does not refuse a good key", () => {
+  generateKey("ed25519").publicKey.equals(identity.certificate.publicKey);
+  accepted({});
+});
+
 test("an unknown critical extension, a weak key and a key usage that cannot sign are refused", () => {
   const extraExtensions = [{ oid: "1.2.3.4", critical: true, value: Buffer.from([5, 0]) }];
   expect(refused(leafOf({ dnsNames: ["a"], extraExtensions })).code).toBe("unverified_chain");

@@ -69,6 +69,22 @@ test("what OpenSSL cannot load is refused as unusable", () => {
   holder.close();
 });
 
+test("a defect that an update brings to light refuses it and ends nothing", () => {
+  const holder = createIdentityHolder();
+  const certificates = new Proxy([], {
+    get() {
+      throw new TypeError("unforeseen");
+    },
+  });
+  expect(holder.offer({ ...material(authority.issue()), certificates })).toMatchObject({
+    refusal: {
+      code: "unusable",
+      message: "this identity cannot be checked: unforeseen; no identity to keep yet",
+    },
+  });
+  holder.close();
+});
+
 test("a refusal without material is counted once as long as nothing else happens", () => {
   const holder = createIdentityHolder();
   holder.offer(material(authority.issue()));

@@ -81,7 +81,12 @@ class Holder implements IdentityHolder {
   }
 
   evaluate(material: IdentityMaterial): GateResult {
-    return checkMaterial(material, this.#current, this.#options, this.#now());
+    try {
+      return checkMaterial(material, this.#current, this.#options, this.#now());
+    } catch (error) {
+      // A defect of ours, met by an update: still no reason to end the process and what it serves.
+      return unusable("this identity cannot be checked", error, this.#current);
+    }
   }
 
   offer(material: IdentityMaterial, deliveredAt: Date = this.#now(), gate?: GateResult): OfferResult {
@@ -166,7 +171,7 @@ class Holder implements IdentityHolder {
       // Our checks are stricter than OpenSSL's but for what it will not load (key sizes below its security level).
       generation.secureContext;
     } catch (error) {
-      return unusable(error, this.#current);
+      return unusable("OpenSSL cannot use this identity", error, this.#current);
     }
     this.#accept(generation);
     return { outcome: "accepted", generation };
@@ -182,7 +187,8 @@ class Holder implements IdentityHolder {
       "identity accepted",
     );
     this.#generations.publish(generation);
-    this.#logWarnings();
+    // Later ones wait for the next look at the time: consumers are about to be told.
+    if (number === 1) this.#logWarnings();
   }
 
   #record(code: RefusalCode, message: string, reason = message): Refusal {
@@ -265,8 +271,8 @@ class Holder implements IdentityHolder {
   }
 }
 
-function unusable(error: unknown, kept: Generation | undefined): GateRefusal {
+function unusable(what: string, error: unknown, kept: Generation | undefined): GateRefusal {
   const why = error instanceof Error ? error.message : String(error);
-  const message = `OpenSSL cannot use this identity: ${why}; ${keeping(kept)}`;
+  const message = `${what}: ${why}; ${keeping(kept)}`;
   return { ok: false, code: "unusable", message, timeDependent: false, retryAt: undefined };
 }

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { type Certificate, keyMatchesCertificate, namesEqual } from "@newleaf/x509";
+import { type Certificate, keyMatchesCertificate, namesEqual, X509Error } from "@newleaf/x509";
 import type { MaterialNames } from "../identity-material.ts";
 import { describe, type Problem, problem } from "./problem.ts";
 
@@ -18,7 +18,7 @@ export function orderChain(
   key: KeyObject,
   names: MaterialNames,
 ): OrderedChain | Problem {
-  const leaf = certificates.find((certificate) => keyMatchesCertificate(key, certificate));
+  const leaf = certificates.find((certificate) => belongsTo(key, certificate));
   if (!leaf) {
     const first = certificates[0];
     const whose = first ? ` ${describe(first)}` : "";
@@ -36,6 +36,17 @@ export function orderChain(
     ? []
     : [`${names.certificate} is not in order; served leaf first, though other readers of it may fail`];
   return { leaf, chain, warnings };
+}
+
+// A certificate whose public key nobody here can read is nobody's leaf.
+function belongsTo(key: KeyObject, certificate: Certificate): boolean {
+  try {
+    const sameKind = certificate.publicKey.asymmetricKeyType === key.asymmetricKeyType;
+    return sameKind && keyMatchesCertificate(key, certificate);
+  } catch (error) {
+    if (error instanceof X509Error) return false;
+    throw error;
+  }
 }
 
 function takeIssuer(of: Certificate, from: Certificate[]): Certificate | undefined {

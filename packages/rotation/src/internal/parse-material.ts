@@ -127,9 +127,19 @@ function parseKey(input: IdentityMaterial["key"], name: string, limit: number): 
   const size = checkSize(input, name, limit, "empty");
   if (size) return size;
   try {
-    return parsePrivateKey(input);
+    return parseTwice(() => parsePrivateKey(input));
   } catch (error) {
     return damaged("bad_key", name, error);
+  }
+}
+
+// createPrivateKey also fails over what an unrelated call left in OpenSSL's error queue, as `KeyObject.equals` of two
+// kinds of key does on Node 20 to 24; the failed call empties it.
+function parseTwice<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch {
+    return parse();
   }
 }
 
