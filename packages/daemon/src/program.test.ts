@@ -28,6 +28,10 @@ const server = defineCommand({
   options: { listen: { flag: "--listen <host:port>", description: "where", schema: hostPort() } },
   async run(config, context) {
     context.logger.info({ listen: config.listen }, "listening");
+    if (config.listen.port === 2) {
+      await untilStopped(context.signal);
+      throw new Error("no identity in time", { cause: context.signal.reason });
+    }
     await runDaemon(context, {
       health: createHealth(),
       metrics: await createMetrics(),
@@ -197,6 +201,11 @@ test("a long-running command reloads on SIGHUP, stops on SIGTERM with 0 and leav
     .map((line) => JSON.parse(line).msg);
   expect(messages).toEqual(["listening", "reloading on SIGHUP", "reloaded", "stopping", "stopped"]);
   expect(emitter.eventNames()).toEqual([]);
+});
+
+test("a long-running command that is stopped while it starts ends with 0 too", async () => {
+  const argv = ["proxy", "server", "--listen", ":2", "--log-level", "silent"];
+  expect(await run(argv, { signal: AbortSignal.abort() })).toEqual({ code: 0, stdout: "", stderr: "" });
 });
 
 test("a short command that is interrupted says so and fails", async () => {

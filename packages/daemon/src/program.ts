@@ -39,6 +39,8 @@ export interface ProgramHost {
  */
 export async function runProgram(program: Program, host: ProgramHost): Promise<number> {
   const broken = watchBrokenPipe(host.stdout);
+  // Nobody is left to be told that nobody reads what goes wrong.
+  host.stderr.on("error", () => {});
   const argv = host.argv[0] === "help" ? [...host.argv.slice(1), "--help"] : [...host.argv];
   const chosen = argv.find((word) => !word.startsWith("-"));
   const commands = await Promise.all(

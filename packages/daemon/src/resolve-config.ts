@@ -66,12 +66,12 @@ export function unknownKeys(file: ConfigFile, options: OptionMap): readonly Conf
 }
 
 /** The long name of an option: `listen` of `-l, --listen <host:port>`, `tickets` of `--no-tickets`. */
-export function optionName(option: OptionDefinition): string {
+function optionName(option: OptionDefinition): string {
   return /--(?:no-)?([a-z0-9-]+)/.exec(option.flag)?.[1] ?? option.flag;
 }
 
 /** Whether the flag takes no value. */
-export function isBoolean(option: OptionDefinition): boolean {
+function isBoolean(option: OptionDefinition): boolean {
   return !/[<[]/.test(option.flag);
 }
 

@@ -256,7 +256,9 @@ describe("relations", () => {
     expect(findings({ "a.csr": createCsr(privateKey, { subject: "CN=a" }) })).toEqual(["warning no_names"]);
     const key = String(privateKey.export({ type: "pkcs8", format: "pem" }));
     const both = analyse(inputs({ "a.csr": csr, "a.key": key }), { now, purpose: "mtls", soonMs: undefined });
-    expect(renderInspection(both, createStyle(false), now)).toContain("belongs to   the request (certs/a.csr)\n");
+    expect(renderInspection(both, createStyle(false), now)).toContain(
+      "belongs to   the request (certs/a.csr)\n",
+    );
     const forged = Uint8Array.from(csr);
     forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
     expect(findings({ "a.csr": forged })).toEqual(["error bad_request"]);

@@ -20,7 +20,7 @@ export function isLeaf({ certificate }: CertificateItem): boolean {
 }
 
 /** Whether `issuer` may have issued `certificate`, by names and key identifiers; signatures come later. */
-export function looksIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
+function looksIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
   if (!Buffer.from(certificate.issuer.der).equals(Buffer.from(issuer.subject.der))) return false;
   const wanted = certificate.authorityKeyIdentifier?.keyIdentifier;
   return (

@@ -39,7 +39,10 @@ export async function runCommand(program: Program, selection: Selection, host: P
   using signals = handleProcessSignals({
     emitter: host.process ?? new EventEmitter(),
     exit: (code) => host.process?.exit(code),
-    say: (line) => void host.stderr.write(`${name}: ${line}\n`),
+    say(line) {
+      if (selection.command.longRunning && host.stderr.isTTY !== true) logger.warn({}, line);
+      else host.stderr.write(`${name}: ${line}\n`);
+    },
     graceMs: common.graceMs + 1_000,
   });
   const context = createContext(program, name, host, logger, signals, common);
@@ -156,8 +159,11 @@ function endOf(
   return misused ? 2 : 1;
 }
 
+/** What a library throws when it is aborted: the reason itself, an AbortError, or an error caused by either. */
 function isInterruption(error: unknown, signal: AbortSignal): boolean {
-  return error === signal.reason || (error instanceof Error && error.name === "AbortError");
+  if (error === signal.reason) return true;
+  if (!(error instanceof Error)) return false;
+  return error.name === "AbortError" || (error.cause !== undefined && isInterruption(error.cause, signal));
 }
 
 /** An exception nobody caught is a bug: say what it was and end, rather than serve on in an unknown state. */
