@@ -190,7 +190,7 @@ test("a long-running command reloads on SIGHUP, stops on SIGTERM with 0 and leav
   const emitter = Object.assign(new EventEmitter(), { exit: () => expect.unreachable() });
   const stderr = createOutput();
   const running = run(["proxy", "server", "--listen", ":1"], { process: emitter, stderr });
-  await expect.poll(() => stderr.text()).toContain("listening");
+  await expect.poll(() => stderr.text(), { timeout: 15_000 }).toContain("listening");
   emitter.emit("SIGHUP");
   emitter.emit("SIGTERM");
   expect(await running).toMatchObject({ code: 0 });
@@ -213,7 +213,7 @@ test("a short command that is interrupted says so and fails", async () => {
   expect(await run(["check", "waits"], { signal: AbortSignal.abort(reason) })).toMatchObject({ code: 1 });
   const emitter = Object.assign(new EventEmitter(), { exit: () => expect.unreachable() });
   const running = run(["check", "waits"], { process: emitter });
-  await expect.poll(() => emitter.listenerCount("SIGINT")).toBe(1);
+  await expect.poll(() => emitter.listenerCount("SIGINT"), { timeout: 15_000 }).toBe(1);
   emitter.emit("SIGINT");
   expect(await running).toMatchObject({ code: 1, stderr: "newleaf check: interrupted by SIGINT\n" });
 });
@@ -228,7 +228,7 @@ test("an exception nobody caught ends the process with one line", async () => {
     stderr,
     signal: stop.signal,
   });
-  await expect.poll(() => emitter.listenerCount("uncaughtException")).toBe(1);
+  await expect.poll(() => emitter.listenerCount("uncaughtException"), { timeout: 15_000 }).toBe(1);
   emitter.emit("uncaughtException", new Error("a bug"));
   expect(exits).toEqual([1]);
   expect(stderr.text()).toContain("newleaf proxy server: a bug\n");

@@ -44,7 +44,9 @@ test("on stop readiness goes off first, and the admin server answers until the l
     metrics: await createMetrics(),
     tasks: [{ name: "draining", run: () => drained }],
   });
-  await expect.poll(() => context.lines.map((line) => line.message)).toEqual(["admin listening"]);
+  await expect
+    .poll(() => context.lines.map((line) => line.message), { timeout: 15_000 })
+    .toEqual(["admin listening"]);
   const url = context.lines[0]?.url ?? "";
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
   stop.abort(new Error("interrupted by SIGTERM"));

@@ -56,7 +56,7 @@ async function setup(
 
 /** What is done about a record happens in another turn than the record itself. */
 async function untilLogged(lines: readonly Line[], message: string): Promise<Line> {
-  await expect.poll(() => lines.map((line) => line.message)).toContain(message);
+  await expect.poll(() => lines.map((line) => line.message), { timeout: 15_000 }).toContain(message);
   return lines.findLast((line) => line.message === message) as Line;
 }
 
@@ -65,7 +65,7 @@ test("a complete rotation is one info line, is counted, and its stages are timed
   await world.rotation.whenComplete(1);
   world.identity.rotate();
   await world.rotation.whenComplete(2);
-  await expect.poll(() => world.lines.length).toBe(2);
+  await expect.poll(() => world.lines.length, { timeout: 15_000 }).toBe(2);
   expect(world.lines[1]).toMatchObject({
     level: "info",
     message: "rotation complete",
@@ -169,7 +169,7 @@ test("while the next generation loads, the one before it keeps the process ready
   await world.rotation.whenComplete(1);
   world.clock.at = start + hour / 2;
   world.identity.rotate();
-  await expect.poll(() => world.rotation.status().generation).toBe(2);
+  await expect.poll(() => world.rotation.status().generation, { timeout: 15_000 }).toBe(2);
   expect((await world.health.readiness()).ok).toBe(true);
   world.clock.at = start + hour + 5_000;
   expect((await world.health.readiness()).checks.identity?.reason).toMatch(
