@@ -16,6 +16,7 @@ import { type Headers, without } from "./headers.ts";
 import { HEADERS_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, type ProxyLimits } from "./limits.ts";
 import { formatListenAddress, isLocal, type ListenAddress, listen } from "./listener.ts";
 import type { ClientTarget } from "./target.ts";
+import { createFailureReport } from "./target-failure.ts";
 import { tunnel } from "./tunnel.ts";
 import { createMtlsUpstream } from "./upstream.ts";
 
@@ -88,13 +89,12 @@ export function requireLocal(address: ListenAddress, allowRemote: boolean): void
 }
 
 function httpSide(options: ProxyClientOptions, agent: RotatingAgent): HttpServer {
-  const { target, limits, logger, preserveHost = false, onFailure } = options;
+  const { target, limits, preserveHost = false } = options;
   const forward: ForwardOptions = {
     upstream: createMtlsUpstream(target, agent),
     timeouts: limits.timeouts,
-    logger,
+    report: createFailureReport(options.logger, options.onFailure),
     headers: (line, fields) => outgoing(preserveHost ? line.host : target.authority, fields),
-    ...(onFailure ? { onFailure } : {}),
   };
   const server = createHttpServer({
     maxHeaderSize: limits.maxHeaderSize,
@@ -117,13 +117,9 @@ function outgoing(host: string, fields: Headers): Headers {
 
 function byteSide(options: ProxyClientOptions, agent: RotatingAgent): Server {
   const { limits, target, logger, onFailure } = options;
+  const report = createFailureReport(logger, onFailure);
   const dial = (): Socket => dialTls(agent, target, options.serverName);
   return createNetServer({ allowHalfOpen: true, pauseOnConnect: true }, (inbound) => {
-    void tunnel(inbound, dial, {
-      timeouts: limits.timeouts,
-      logger,
-      target: target.name,
-      ...(onFailure ? { onFailure } : {}),
-    });
+    void tunnel(inbound, dial, { timeouts: limits.timeouts, target: target.name, report });
   });
 }

@@ -1,5 +1,4 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
-import type { Logger } from "@newleaf/daemon";
 import { asTrailers, endToEnd, fieldValue, flat, type Headers } from "./headers.ts";
 import {
   type BodyFraming,
@@ -11,6 +10,7 @@ import {
   readRequestLine,
 } from "./message.ts";
 import { abort, relayInformation, relayResponse, reply } from "./respond.ts";
+import type { ReportFailure } from "./target-failure.ts";
 import type { Upstream } from "./upstream.ts";
 import { Timeout, upstreamFailure } from "./upstream-failure.ts";
 
@@ -27,11 +27,10 @@ export interface ForwardTimeouts {
 export interface ForwardOptions {
   readonly upstream: Upstream;
   readonly timeouts: ForwardTimeouts;
-  readonly logger: Logger;
   /** The fields to send for a request: the end-to-end ones it came with, edited. What it throws is a bad request. */
   headers(line: RequestLine, endToEndFields: Headers, request: InboundRequest): Headers;
-  /** Told of every exchange with the target that ended in one of our own error answers. */
-  onFailure?(reason: string): void;
+  /** Told of every exchange that the target did not complete. */
+  readonly report: ReportFailure;
 }
 
 /** Passes one request to the target and its response back, streaming both ways. */
@@ -92,8 +91,7 @@ function open(options: ForwardOptions, { request, line, framing }: Exchange): Cl
     const fields = options.headers(line, endToEnd(line.headers), request);
     const headers = [...fields, ...framingFields(line, framing)];
     return options.upstream.request({ method: line.method, path: line.path, headers: flat(headers) });
-  } catch (error) {
-    options.logger.debug({ error: String(error) }, "request cannot be passed on");
+  } catch {
     return undefined;
   }
 }
@@ -118,7 +116,8 @@ function sendBody({ request, framing }: Exchange, outbound: ClientRequest): void
     request.resume();
     return;
   }
-  outbound.flushHeaders();
+  // Sends the header fields now. Not flushHeaders(), which would write those above U+007F as UTF-8.
+  outbound.write("", "latin1");
   // Before pipe, so that the trailers are there when it ends the request.
   request.once("end", () => {
     if (framing === "chunked") outbound.addTrailers(asTrailers(request.rawTrailers));
@@ -137,15 +136,10 @@ function isStale(
   return outbound.reusedSocket && closed && idempotent && framing === "none";
 }
 
-function fail(
-  options: ForwardOptions,
-  { request, response, line }: Exchange,
-  error: NodeJS.ErrnoException,
-): void {
+function fail(options: ForwardOptions, { request, response }: Exchange, error: NodeJS.ErrnoException): void {
   const { status, reason } = upstreamFailure(error);
-  const fields = { target: options.upstream.name, reason, error: error.message, method: line.method };
-  options.logger.warn(fields, "target failed");
-  options.onFailure?.(reason);
+  // 408 is the client's own doing.
+  if (status !== 408) options.report({ target: options.upstream.name, reason, error: error.message });
   if (response.headersSent) abort(response);
   else reply(request, response, status, `target: ${reason}`);
 }

@@ -58,8 +58,7 @@ function follow(options: ForwardOptions, upgrade: Upgrade, outbound: ClientReque
   outbound.on("error", (error) => {
     if (socket.destroyed || response.headersSent) return void socket.destroy();
     const { status, reason } = upstreamFailure(error);
-    options.logger.warn({ target: options.upstream.name, reason, error: error.message }, "target failed");
-    options.onFailure?.(reason);
+    options.report({ target: options.upstream.name, reason, error: error.message });
     reply(request, response, status, `target: ${reason}`);
   });
   outbound.end();
@@ -77,8 +76,7 @@ function open(
       path: line.path,
       headers: flat([...fields, ["Connection", "Upgrade"], ["Upgrade", request.headers.upgrade ?? ""]]),
     });
-  } catch (error) {
-    options.logger.debug({ error: String(error) }, "request cannot be passed on");
+  } catch {
     return undefined;
   }
 }

@@ -21,6 +21,7 @@ import { HEADERS_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, type ProxyLimits } from "./l
 import { type ListenAddress, listen } from "./listener.ts";
 import type { InboundRequest, InboundResponse } from "./message.ts";
 import type { ServerTarget } from "./target.ts";
+import { createFailureReport } from "./target-failure.ts";
 import { tunnel } from "./tunnel.ts";
 import { createPlainUpstream, type Upstream } from "./upstream.ts";
 
@@ -97,8 +98,9 @@ function createSide(options: ProxyServerOptions): Side {
     case "bytes": {
       const dial = () => dialPlain(target.connect);
       const server = createTlsServer({ ...serverOptions(options.source), allowHalfOpen: true });
+      const report = createFailureReport(options.logger, options.onFailure);
       server.on("secureConnection", (inbound: TLSSocket) => {
-        void tunnel(inbound, dial, { ...options, timeouts: options.limits.timeouts, target: target.name });
+        void tunnel(inbound, dial, { timeouts: options.limits.timeouts, target: target.name, report });
       });
       return { server };
     }
@@ -132,9 +134,8 @@ function httpSide(options: ProxyServerOptions, upstream: Upstream): Side {
   const forward: ForwardOptions = {
     upstream,
     timeouts: limits.timeouts,
-    logger,
+    report: createFailureReport(logger, onFailure),
     headers: (line, fields, request) => serverHeaders(line, fields, request, source.current()),
-    ...(onFailure ? { onFailure } : {}),
   };
   const handler: Handler = (request, response) => forwardRequest(forward, request, response);
   const server = createHttpServer(options, handler);

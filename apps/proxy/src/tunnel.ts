@@ -1,20 +1,19 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Logger } from "@newleaf/daemon";
 import { forwardBytes } from "./forward-bytes.ts";
 import type { ForwardTimeouts } from "./forward-http.ts";
+import type { ReportFailure } from "./target-failure.ts";
 import { upstreamFailure } from "./upstream-failure.ts";
 
 export interface TunnelOptions {
   readonly timeouts: ForwardTimeouts;
-  readonly logger: Logger;
   readonly target: string;
-  readonly onFailure?: (reason: string) => void;
+  readonly report: ReportFailure;
 }
 
 /** Connects to the target and joins the two; what the client sends meanwhile waits. Resolves when both are closed. */
 export async function tunnel(inbound: Socket, dial: () => Socket, options: TunnelOptions): Promise<void> {
-  const { timeouts, logger, target } = options;
+  const { timeouts, target } = options;
   inbound.on("error", () => inbound.destroy());
   const outbound = dial();
   const giveUp = (): void => void outbound.destroy();
@@ -24,10 +23,7 @@ export async function tunnel(inbound: Socket, dial: () => Socket, options: Tunne
   } catch (error) {
     outbound.destroy();
     const { reason } = upstreamFailure(error);
-    if (!inbound.destroyed) {
-      logger.warn({ target, reason, error: (error as Error).message }, "target failed");
-      options.onFailure?.(reason);
-    }
+    if (!inbound.destroyed) options.report({ target, reason, error: (error as Error).message });
     // A reset, not an end: the client must not take this for an answer without content.
     if ("resetAndDestroy" in inbound && !("encrypted" in inbound)) inbound.resetAndDestroy();
     else inbound.destroy();

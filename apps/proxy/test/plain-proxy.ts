@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
-import { silentLogger } from "@newleaf/daemon";
 import { type ForwardOptions, type ForwardTimeouts, forwardRequest } from "../src/forward-http.ts";
 import { forwardUpgrade } from "../src/forward-upgrade.ts";
 import { createPlainUpstream } from "../src/upstream.ts";
@@ -47,12 +46,11 @@ export async function startPlainProxy(
   const options: ForwardOptions = {
     upstream,
     timeouts: { connectMs: 2_000, responseMs: 5_000, idleMs: 5_000, ...timeouts },
-    logger: silentLogger,
     headers: (line, fields) => [
       ["Host", line.host],
       ...fields.filter(([name]) => !OURS.has(name.toLowerCase())),
     ],
-    onFailure: (reason) => void failures.push(reason),
+    report: ({ reason }) => void failures.push(reason),
   };
   const server = createServer((request, response) => forwardRequest(options, request, response));
   server.on("checkContinue", (request, response) => forwardRequest(options, request, response));
