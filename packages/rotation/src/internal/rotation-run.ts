@@ -53,6 +53,8 @@ export class RotationRun {
   #reason: RotationReason | undefined;
   #stillServed: ServedFacts | undefined;
   #failures = 0;
+  /** Until the next change. */
+  #snapshot: RotationRecord | undefined;
   #stallReported = false;
 
   constructor(generation: Generation, context: RunContext) {
@@ -92,6 +94,11 @@ export class RotationRun {
   }
 
   record(): RotationRecord {
+    this.#snapshot ??= this.#takeSnapshot();
+    return this.#snapshot;
+  }
+
+  #takeSnapshot(): RotationRecord {
     return Object.freeze({
       ...this.#facts,
       stages: Object.freeze({ ...this.#stages }),
@@ -119,11 +126,7 @@ export class RotationRun {
   async #reach(stage: Active, work: Work): Promise<void> {
     await Promise.all(this.#context.lanes.map((lane) => this.#persist(stage, lane, work)));
     this.#control.signal.throwIfAborted();
-    if (this.#outcome === "stalled") {
-      this.#outcome = "running";
-      this.#reason = undefined;
-      this.#stillServed = undefined;
-    }
+    if (this.#outcome === "stalled") this.#settle("running");
     this.#mark(stage);
   }
 
@@ -174,6 +177,7 @@ export class RotationRun {
   #note(lane: ConsumerLane, facts: Partial<ConsumerReport>): void {
     const { error: _, ...report } = this.#reports.get(lane) ?? { name: lane.consumer.name };
     this.#reports.set(lane, Object.freeze({ ...report, ...facts }));
+    this.#snapshot = undefined;
   }
 
   #fail(stage: Active, lane: ConsumerLane, error: unknown): void {
@@ -188,6 +192,7 @@ export class RotationRun {
     this.#outcome = "stalled";
     this.#reason = { code: failureCode(stage, error), message: `${name}: ${message}`, stage };
     this.#stillServed = servedInstead(error) ?? this.#context.before;
+    this.#snapshot = undefined;
     if (this.#stallReported) return;
     this.#stallReported = true;
     this.#context.onReport(this.record());
@@ -195,6 +200,7 @@ export class RotationRun {
 
   #mark(stage: Stage): void {
     this.#stages[stage] = this.#now();
+    this.#snapshot = undefined;
     this.#context.onStage(this, stage);
   }
 
@@ -208,10 +214,15 @@ export class RotationRun {
   }
 
   #end(outcome: "complete" | "superseded"): void {
+    this.#settle(outcome);
+    this.#context.onReport(this.record());
+  }
+
+  #settle(outcome: "running" | "complete" | "superseded"): void {
     this.#outcome = outcome;
     this.#reason = undefined;
     this.#stillServed = undefined;
-    this.#context.onReport(this.record());
+    this.#snapshot = undefined;
   }
 
   #now(): Date {
