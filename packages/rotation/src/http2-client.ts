@@ -1,4 +1,11 @@
-import * as http2 from "node:http2";
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  ClientSessionRequestOptions,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+  Settings,
+} from "node:http2";
 import { isIP } from "node:net";
 import type { Readable } from "node:stream";
 import * as tls from "node:tls";
@@ -12,12 +19,13 @@ import { explainRefusal, isConnectionClosed, isRepeatable } from "./internal/cli
 import { type ClientTls, createClientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
 import { delay, withDeadline } from "./internal/deadline.ts";
 import { createGenerationConnections } from "./internal/generation-connections.ts";
+import { http2 } from "./internal/lazy-http2.ts";
 import { type Rotation, type RotationOptions, startRotation } from "./rotation.ts";
 
 export interface RotatingHttp2Options extends ServerTrustOptions, RotationOptions {
   /** SNI and name to verify, instead of the authority's host. */
   readonly servername?: string;
-  readonly settings?: http2.Settings;
+  readonly settings?: Settings;
   /** For TCP, TLS and the session together: 10 s. */
   readonly connectTimeoutMs?: number;
 }
@@ -29,7 +37,7 @@ export interface Http2RequestOptions {
 
 export interface Http2Response {
   readonly status: number;
-  readonly headers: http2.IncomingHttpHeaders;
+  readonly headers: IncomingHttpHeaders;
   /** To be read to its end, or destroyed: until then the stream stays open. */
   readonly body: Readable;
 }
@@ -41,12 +49,9 @@ export interface RotatingHttp2Client extends AsyncDisposable {
    * Sends a request on the current session and resolves with the head of the response. If the session ended before
    * that, it is sent once more: when the server had not begun with it (RFC 9113 section 8.7), or it is idempotent.
    */
-  request(headers: http2.OutgoingHttpHeaders, options?: Http2RequestOptions): Promise<Http2Response>;
+  request(headers: OutgoingHttpHeaders, options?: Http2RequestOptions): Promise<Http2Response>;
   /** A stream on the current session, for bodies and calls that stream. Never repeated. */
-  stream(
-    headers: http2.OutgoingHttpHeaders,
-    options?: http2.ClientSessionRequestOptions,
-  ): Promise<http2.ClientHttp2Stream>;
+  stream(headers: OutgoingHttpHeaders, options?: ClientSessionRequestOptions): Promise<ClientHttp2Stream>;
 }
 
 /**
@@ -71,13 +76,13 @@ class GenerationHttp2Client implements RotatingHttp2Client {
   readonly #authority: string | URL;
   readonly #options: RotatingHttp2Options;
   readonly #clock: Clock;
-  readonly #sessions = createGenerationConnections<http2.ClientHttp2Session>();
+  readonly #sessions = createGenerationConnections<ClientHttp2Session>();
   /** Sessions on which the server has said anything. */
-  readonly #answered = new WeakSet<http2.ClientHttp2Session>();
+  readonly #answered = new WeakSet<ClientHttp2Session>();
   readonly #control = new AbortController();
   #generation: Generation;
-  #current: http2.ClientHttp2Session | undefined;
-  #connecting: Promise<http2.ClientHttp2Session> | undefined;
+  #current: ClientHttp2Session | undefined;
+  #connecting: Promise<ClientHttp2Session> | undefined;
   #failures = 0;
   #disposal: Promise<void> | undefined;
 
@@ -97,10 +102,10 @@ class GenerationHttp2Client implements RotatingHttp2Client {
   }
 
   async request(
-    headers: http2.OutgoingHttpHeaders,
+    headers: OutgoingHttpHeaders,
     { body, signal }: Http2RequestOptions = {},
   ): Promise<Http2Response> {
-    const method = String(headers[http2.constants.HTTP2_HEADER_METHOD] ?? "GET");
+    const method = String(headers[http2().constants.HTTP2_HEADER_METHOD] ?? "GET");
     for (let attempt = 1; ; attempt++) {
       const session = await this.#session(signal);
       try {
@@ -113,9 +118,9 @@ class GenerationHttp2Client implements RotatingHttp2Client {
   }
 
   async stream(
-    headers: http2.OutgoingHttpHeaders,
-    options?: http2.ClientSessionRequestOptions,
-  ): Promise<http2.ClientHttp2Stream> {
+    headers: OutgoingHttpHeaders,
+    options?: ClientSessionRequestOptions,
+  ): Promise<ClientHttp2Stream> {
     const session = await this.#session(options?.signal);
     return session.request(headers, options);
   }
@@ -136,7 +141,7 @@ class GenerationHttp2Client implements RotatingHttp2Client {
     if (old) this.#session().catch(() => {});
   }
 
-  async #session(signal?: AbortSignal): Promise<http2.ClientHttp2Session> {
+  async #session(signal?: AbortSignal): Promise<ClientHttp2Session> {
     if (this.#disposal !== undefined)
       throw new RotationError("ERR_ROTATION_CLOSED", "the http2 client was disposed");
     // The engine's turn comes a few microtasks after the source's: nothing is sent with the old identity meanwhile.
@@ -148,7 +153,7 @@ class GenerationHttp2Client implements RotatingHttp2Client {
     return signal ? abortable(connecting, signal) : connecting;
   }
 
-  async #connect(generation: Generation): Promise<http2.ClientHttp2Session> {
+  async #connect(generation: Generation): Promise<ClientHttp2Session> {
     const { connectTimeoutMs = 10_000 } = this.#options;
     const { signal } = this.#control;
     try {
@@ -169,9 +174,9 @@ class GenerationHttp2Client implements RotatingHttp2Client {
     }
   }
 
-  #open(generation: Generation, signal: AbortSignal): Promise<http2.ClientHttp2Session> {
+  #open(generation: Generation, signal: AbortSignal): Promise<ClientHttp2Session> {
     const { settings } = this.#options;
-    const session = http2.connect(this.#authority, {
+    const session = http2().connect(this.#authority, {
       createConnection: (authority) => this.#openSocket(authority, generation),
       ...(settings ? { settings } : {}),
     });
@@ -208,7 +213,7 @@ class GenerationHttp2Client implements RotatingHttp2Client {
     return socket;
   }
 
-  #explain(error: unknown, session: http2.ClientHttp2Session): unknown {
+  #explain(error: unknown, session: ClientHttp2Session): unknown {
     if (!(error instanceof Error)) return error;
     const bytesRead = this.#answered.has(session) ? 1 : 0;
     return explainRefusal(error, { established: true, bytesRead }, this.#generation);
@@ -229,8 +234,8 @@ class GenerationHttp2Client implements RotatingHttp2Client {
 }
 
 function send(
-  session: http2.ClientHttp2Session,
-  headers: http2.OutgoingHttpHeaders,
+  session: ClientHttp2Session,
+  headers: OutgoingHttpHeaders,
   body: string | Uint8Array | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Http2Response> {
@@ -263,7 +268,7 @@ function mayRepeat(error: unknown, method: string, body: string | Uint8Array | u
 
 /** RFC 9113 section 8.7: the server did nothing with it, so that any request may be repeated. */
 function notBegun(error: unknown): boolean {
-  if (error instanceof SessionEnded) return error.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
+  if (error instanceof SessionEnded) return error.rstCode === http2().constants.NGHTTP2_REFUSED_STREAM;
   if (!(error instanceof Error) || !("code" in error)) return false;
   const { code } = error;
   if (code === "ERR_HTTP2_GOAWAY_SESSION" || code === "ERR_HTTP2_INVALID_SESSION") return true;

@@ -1,6 +1,5 @@
 import type { ChildProcess } from "node:child_process";
 import { open } from "node:fs/promises";
-import { kill } from "node:process";
 import type { Clock } from "./clock.ts";
 import type { Consumer } from "./consumer.ts";
 import { RotationError } from "./error.ts";
@@ -96,7 +95,7 @@ function checkedId(pid: number, origin: string): number {
 
 function send(pid: number, signal: NodeJS.Signals): void {
   try {
-    kill(pid, signal);
+    process.kill(pid, signal);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     const why = code === "ESRCH" ? "no such process" : code === "EPERM" ? "not permitted" : String(error);

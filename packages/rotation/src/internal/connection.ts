@@ -1,11 +1,12 @@
 import type { ServerResponse } from "node:http";
-import { constants, type ServerHttp2Session } from "node:http2";
+import type { ServerHttp2Session } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { Generation } from "../generation.ts";
 import { markPeer, type VerifiedPeer } from "../verified-peer.ts";
 import { sayFarewell } from "./h2-farewell.ts";
+import { http2 } from "./lazy-http2.ts";
 
 /** What is spoken on it. `opaque`: bytes that are not ours to interrupt, such as raw TLS or an upgraded connection. */
 export type Activity = "http" | "h2" | "opaque";
@@ -125,7 +126,7 @@ export class Connection {
   destroy(): void {
     if (this.socket.destroyed) return;
     this.wasCut = !this.isIdle;
-    this.#session?.destroy(undefined, constants.NGHTTP2_NO_ERROR);
+    this.#session?.destroy(undefined, http2().constants.NGHTTP2_NO_ERROR);
     this.socket.destroy();
   }
 }

@@ -1,5 +1,6 @@
-import { constants, type ServerHttp2Session } from "node:http2";
+import type { ServerHttp2Session } from "node:http2";
 import type { Clock, Timer } from "../clock.ts";
+import { http2 } from "./lazy-http2.ts";
 
 const NO_STREAM_REFUSED_YET = 2 ** 31 - 1;
 const NOTICE_MS = 50;
@@ -21,6 +22,6 @@ export function sayFarewell(session: ServerHttp2Session, clock: Clock): void {
   };
   timer = clock.setTimeout(finish, NOTICE_MS);
   session.once("close", () => timer?.cancel());
-  session.goaway(constants.NGHTTP2_NO_ERROR, NO_STREAM_REFUSED_YET);
+  session.goaway(http2().constants.NGHTTP2_NO_ERROR, NO_STREAM_REFUSED_YET);
   session.ping(finish);
 }
