@@ -1,4 +1,5 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
+import type { ServerHttp2Stream } from "node:http2";
 import { asTrailers, endToEnd, fieldValue, flat, type Headers } from "./headers.ts";
 import {
   type BodyFraming,
@@ -118,11 +119,20 @@ function sendBody({ request, framing }: Exchange, outbound: ClientRequest): void
   }
   // Sends the header fields now. Not flushHeaders(), which would write those above U+007F as UTF-8.
   outbound.write("", "latin1");
-  // Before pipe, so that the trailers are there when it ends the request.
   request.once("end", () => {
+    if (isHttp2(request) && wasReset(request.stream)) {
+      outbound.destroy();
+      return;
+    }
     if (framing === "chunked") outbound.addTrailers(asTrailers(request.rawTrailers));
+    outbound.end();
   });
-  request.pipe(outbound);
+  request.pipe(outbound, { end: false });
+}
+
+/** Node ends the body of a stream that the client reset as if it were complete. The target must not take it for that. */
+function wasReset(stream: ServerHttp2Stream): boolean {
+  return stream.aborted || stream.closed || stream.destroyed;
 }
 
 /** A pooled connection that the target closed just as it was taken: nothing was processed, so ask again. */

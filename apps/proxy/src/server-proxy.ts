@@ -97,7 +97,11 @@ function createSide(options: ProxyServerOptions): Side {
       return helloSide(options);
     case "bytes": {
       const dial = () => dialPlain(target.connect);
-      const server = createTlsServer({ ...serverOptions(options.source), allowHalfOpen: true });
+      const server = createTlsServer({
+        ...serverOptions(options.source),
+        allowHalfOpen: true,
+        noDelay: true,
+      });
       const report = createFailureReport(options.logger, options.onFailure);
       server.on("secureConnection", (inbound: TLSSocket) => {
         void tunnel(inbound, dial, { timeouts: options.limits.timeouts, target: target.name, report });
@@ -114,6 +118,8 @@ function createHttpServer({ source, limits }: ProxyServerOptions, handler: Handl
   const server = createSecureServer({
     ...serverOptions(source),
     allowHTTP1: true,
+    // Unlike http and https, http2 does not set it: small responses would wait for the client's delayed ACK.
+    noDelay: true,
     settings: { maxHeaderListSize: limits.maxHeaderSize, maxConcurrentStreams: 256 },
   });
   // Read by the HTTP/1 side from the server itself; http2 takes no options for them.

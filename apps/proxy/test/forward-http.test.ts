@@ -236,6 +236,55 @@ test("a request body that stops coming is 408, a full pool is 504", async () => 
   outgoing.destroy();
 });
 
+test("an answer before the end of the request reaches the client, and the rest goes nowhere", async () => {
+  let received = 0;
+  await using target = await startTarget((incoming, response) => {
+    incoming.on("data", (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    response.writeHead(413, { "Content-Length": 8 }).end("too much");
+  });
+  await using proxy = await startPlainProxy(target.port);
+  const outgoing = request({ host: "127.0.0.1", port: proxy.port, method: "POST" });
+  outgoing.on("error", () => undefined);
+  outgoing.write("begin");
+  const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+  expect([response.statusCode, await text(response)]).toEqual([413, "too much"]);
+  const before = received;
+  const endless = setInterval(() => outgoing.write("more"), 10);
+  await once(outgoing, "close", { signal: AbortSignal.timeout(10_000) });
+  clearInterval(endless);
+  expect(received).toBeLessThanOrEqual(before + 8);
+});
+
+test("an upload that the client breaks off is broken off at the target", async () => {
+  const ended = deferred();
+  await using target = await startTarget((incoming) => {
+    incoming.resume().once("error", ended.resolve);
+  });
+  await using proxy = await startPlainProxy(target.port);
+  const outgoing = request({ host: "127.0.0.1", port: proxy.port, method: "POST" });
+  outgoing.on("error", () => undefined);
+  outgoing.write("half");
+  await once(target.server, "request");
+  outgoing.destroy();
+  expect(await ended.promise).toMatchObject({ code: "ECONNRESET" });
+
+  // Not stream.close(): Node's client ends the body properly before it resets the stream.
+  for (const leave of ["stream", "session"] as const) {
+    const session = connectHttp2(`http://127.0.0.1:${proxy.h2Port}`);
+    const again = deferred();
+    target.server.once("request", (incoming: IncomingMessage) => incoming.once("error", again.resolve));
+    const stream = session.request({ ":path": "/", ":method": "POST" });
+    stream.write("half");
+    await once(target.server, "request");
+    if (leave === "stream") stream.destroy();
+    else session.destroy();
+    expect(await again.promise).toMatchObject({ code: "ECONNRESET" });
+    session.destroy();
+  }
+});
+
 test("a client that leaves takes its request to the target with it", async () => {
   const gone = deferred();
   await using target = await startTarget((incoming) => {

@@ -196,6 +196,26 @@ test("more connections than allowed are closed at once; header fields beyond the
   for (const socket of held) socket.destroy();
 });
 
+test("small chunked responses do not wait for delayed acknowledgements (40 ms)", async () => {
+  await using target = await startTarget((_incoming, response) => {
+    response.write("a");
+    response.end("b");
+  });
+  await using mtls = await startMtlsProxy(`http://127.0.0.1:${target.port}`);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ...tlsOf(mtls.client) });
+  const median = async (): Promise<number> => {
+    const times: number[] = [];
+    for (let round = 0; round < 9; round++) {
+      const started = performance.now();
+      await text(await mtls.get({ agent }));
+      times.push(performance.now() - started);
+    }
+    return times.sort((a, b) => a - b)[4] ?? 0;
+  };
+  await expect.poll(median, { timeout: 20_000 }).toBeLessThan(35);
+  agent.destroy();
+});
+
 test("stopping lets what is under way finish, says goodbye, and cuts at the deadline", async () => {
   const waiting: import("node:http").ServerResponse[] = [];
   await using target = await startTarget((_incoming, response) => {
