@@ -27,11 +27,11 @@ export async function startProxy(certs: string, args: readonly string[]): Promis
   const entries = (): LogEntry[] =>
     process.lines.flatMap((line) => (line.startsWith("{") ? [JSON.parse(line) as LogEntry] : []));
   const ready = JSON.parse(await process.line(/"listen":/)) as { listen: string };
-  const adminLine = JSON.parse(await process.line(/"admin":/)) as { admin: string };
+  const admin = (JSON.parse(await process.line(/"admin listening"/)) as { url: string }).url;
 
   return {
     port: Number(ready.listen.split(":").at(-1)),
-    admin: `http://${adminLine.admin}`,
+    admin,
     pid: process.child.pid ?? -1,
     mark: () => entries().length,
     async refusal(code, since) {
@@ -49,7 +49,7 @@ export async function startProxy(certs: string, args: readonly string[]): Promis
     async admits(path, accept, timeoutMs = 15_000) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
-        const response = await fetch(`http://${adminLine.admin}${path}`);
+        const response = await fetch(`${admin}${path}`);
         const text = await response.text();
         if (accept(text, response.status)) return text;
         if (Date.now() > deadline) throw new Error(`${path} is still ${response.status}: ${text}`);

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ["e2e/components/**/*.e2e.ts"],
     fileParallelism: false,
-    testTimeout: 15 * 60_000,
+    testTimeout: 60_000,
     hookTimeout: 120_000,
     reporters: ["verbose", ["json", { outputFile: "test-results/e2e.json" }]],
   },

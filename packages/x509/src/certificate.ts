@@ -72,7 +72,9 @@ export function parseCertificate(der: Uint8Array, limits: Partial<DerLimits> = {
  */
 export function parseCertificates(pemOrDer: string | Uint8Array): readonly Certificate[] {
   if (isDer(pemOrDer)) return [parseCertificate(pemOrDer)];
-  return parsePem(pemOrDer).filter(isCertificate).map(({ der }) => parseCertificate(der));
+  return parsePem(pemOrDer)
+    .filter(isCertificate)
+    .map(({ der }) => parseCertificate(der));
 }
 
 /** The certificates as PEM text, in order. */
