@@ -28,7 +28,7 @@ function dns(...patterns: readonly string[]): Authorizer {
       ? (candidate: string) => isOneLabelBelow(candidate, name)
       : (candidate: string) => candidate === name;
   });
-  return ({ dnsNames }) => dnsNames.some((name) => matchers.some((matches) => matches(canonical(name))));
+  return ({ dnsNames }) => dnsNames.map(canonical).some((name) => matchers.some((matches) => matches(name)));
 }
 
 function uri(...patterns: readonly string[]): Authorizer {
@@ -79,7 +79,7 @@ function isPlainPath(rest: string): boolean {
 }
 
 function canonical(name: string): string {
-  return name.toLowerCase().replace(/\.$/, "");
+  return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
 }
 
 function atLeastOne<T>(rule: string, entries: readonly T[]): readonly T[] {

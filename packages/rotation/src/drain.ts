@@ -58,6 +58,7 @@ interface Drain {
 /** Keeps account of drains, which may overlap, until the last connection of each has gone. */
 export class DrainLedger {
   readonly #drains = new Map<number, Drain>();
+  #newest = 0;
 
   /** The account of a generation's drain; opened at the first call, the same for later ones until it is done. */
   open(generation: number, connections: number): Promise<DrainReport> {
@@ -68,12 +69,13 @@ export class DrainLedger {
       finish = resolve;
     });
     this.#drains.set(generation, { generation, connections, closed: 0, cut: 0, done, finish });
+    this.#newest = Math.max(this.#newest, generation);
     return done;
   }
 
-  /** The newest generation being drained to. */
-  newest(): number {
-    return Math.max(0, ...this.#drains.keys());
+  /** The newest generation being drained to; 0 while nothing is drained. */
+  get newest(): number {
+    return this.#newest;
   }
 
   /** A handshake that was begun with an older generation came through after the drain had begun. */
@@ -98,5 +100,6 @@ export class DrainLedger {
       const { connections, closed, cut } = drain;
       drain.finish({ connections, closed, cut });
     }
+    this.#newest = Math.max(0, ...this.#drains.keys());
   }
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { createManualClock } from "@newleaf/testing";
 import { type Certificate, issueIntermediate } from "@newleaf/x509";
 import { describe, expect, test } from "vitest";
@@ -13,7 +14,8 @@ const intermediate = issueIntermediate(authority, {
 
 function present(leaf: Certificate, chain: readonly Certificate[] = [], resumed = false): PresentedPeer {
   return {
-    leaf: leaf.der,
+    fingerprint: new X509Certificate(leaf.der).fingerprint256,
+    leaf: () => leaf.der,
     chain: () => (resumed ? [] : chain.map(({ der }) => der)),
     resumed,
     address: "192.0.2.1:4711",
@@ -136,9 +138,12 @@ describe("intermediates", () => {
 
 test("a certificate that cannot be read is refused, not thrown", () => {
   const { guard, identity } = setUp();
-  const presented = { ...present(issue(authority).certificate), leaf: Buffer.from("3003020101", "hex") };
+  const presented = {
+    ...present(issue(authority).certificate),
+    leaf: () => Buffer.from("3003020101", "hex"),
+  };
   expect(outcome(guard.admit(presented, identity.source.current()))).toBe("bad_certificate");
-  expect(outcome(guard.admit({ ...presented, leaf: undefined }, identity.source.current()))).toBe(
+  expect(outcome(guard.admit({ ...presented, fingerprint: undefined }, identity.source.current()))).toBe(
     "no_certificate",
   );
 });

@@ -7,8 +7,10 @@ import type { Authorizer, VerifiedPeer } from "./verified-peer.ts";
 
 /** What TLS shows of the other side. OpenSSL has checked that it holds the leaf's key, or the ticket's secret. */
 export interface PresentedPeer {
-  /** DER of the leaf; undefined when there is none, which fails. */
-  readonly leaf: Uint8Array | undefined;
+  /** SHA-256 of the leaf, upper-case hex with colons as node:crypto has it; undefined when there is no leaf. */
+  readonly fingerprint: string | undefined;
+  /** DER of the leaf. Read only when it is not known yet. */
+  readonly leaf: () => Uint8Array | undefined;
   /** DER of what the peer sent above its leaf. Read only when needed; empty for resumed sessions. */
   readonly chain: () => readonly Uint8Array[];
   readonly resumed: boolean;
@@ -62,7 +64,6 @@ export function createPeerGuard(options: {
 }): PeerGuard {
   const { authorize, clock, purpose = "clientAuth" } = options;
   const party = purpose === "clientAuth" ? "client" : "server";
-  // By the octets themselves, not a digest: no cheaper key is as sure.
   const paths = createBoundedCache<string, ValidPath>(options.cacheSize ?? DEFAULT_CACHE_SIZE);
   const pool = createBoundedCache<string, Certificate>(INTERMEDIATES_KEPT);
 
@@ -135,25 +136,22 @@ export function createPeerGuard(options: {
   };
 
   return {
-    admit({ leaf: der, chain, resumed, address }, generation) {
-      if (der === undefined) {
-        return {
-          ok: false,
-          code: "no_certificate",
-          message: `the ${party} presented no certificate`,
-          leaf: undefined,
-        };
-      }
+    admit({ fingerprint, leaf: readLeaf, chain, resumed, address }, generation) {
       let leaf: Certificate | undefined;
       try {
-        const key = octets(der);
-        leaf = paths.get(key)?.leaf ?? parseCertificate(der);
-        return conclude(
-          check(key, leaf, () => readable(chain()), resumed, generation),
-          leaf,
-          address,
-          resumed,
-        );
+        const known = fingerprint === undefined ? undefined : paths.get(fingerprint);
+        const der = known ? undefined : readLeaf();
+        if (fingerprint === undefined || (!known && !der)) {
+          return {
+            ok: false,
+            code: "no_certificate",
+            message: `the ${party} presented no certificate`,
+            leaf,
+          };
+        }
+        leaf = known?.leaf ?? parseCertificate(der ?? new Uint8Array());
+        const found = check(fingerprint, leaf, () => readable(chain()), resumed, generation);
+        return conclude(found, leaf, address, resumed);
       } catch (error) {
         // Whatever goes wrong with a stranger's certificate must neither let it in nor end the process.
         const why = error instanceof Error ? error.message : String(error);
@@ -162,7 +160,7 @@ export function createPeerGuard(options: {
       }
     },
     recheck({ leaf, path, address, resumed }, generation) {
-      const found = check(octets(leaf.der), leaf, () => path.slice(1), resumed, generation);
+      const found = check(fingerprintOf(leaf), leaf, () => path.slice(1), resumed, generation);
       return conclude(found, leaf, address, resumed);
     },
   };
@@ -218,8 +216,8 @@ function readable(chain: readonly Uint8Array[]): readonly Certificate[] {
   });
 }
 
-function octets(der: Uint8Array): string {
-  return Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString("latin1");
+function fingerprintOf({ sha256 }: Certificate): string {
+  return (sha256.toUpperCase().match(/../g) ?? []).join(":");
 }
 
 const listsOf = new WeakMap<Generation, string>();

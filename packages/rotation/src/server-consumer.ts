@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { Server as HttpsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Server, TLSSocket } from "node:tls";
@@ -202,17 +203,16 @@ class RotatingServer implements ServerConsumer {
   // Against the current generation, not the one the handshake was begun with: trust may have shrunk since.
   #ask(socket: TLSSocket, address: string, resumed: boolean): GuardVerdict {
     const certificate = socket.getPeerX509Certificate();
-    const chain = (): readonly Uint8Array[] => {
-      const above: Uint8Array[] = [];
-      // What the peer sent, octet for octet; getPeerCertificate(true) only shows what OpenSSL made of it.
-      let next = certificate?.issuerCertificate;
-      while (next && above.length < 16) {
-        above.push(next.raw);
-        next = next.issuerCertificate;
-      }
-      return above;
-    };
-    return this.#guard.admit({ leaf: certificate?.raw, chain, resumed, address }, this.#current);
+    return this.#guard.admit(
+      {
+        fingerprint: certificate?.fingerprint256,
+        leaf: () => certificate?.raw,
+        chain: () => sentAbove(certificate),
+        resumed,
+        address,
+      },
+      this.#current,
+    );
   }
 
   #letIn(connection: Connection): void {
@@ -221,7 +221,7 @@ class RotatingServer implements ServerConsumer {
     this.#connections.add(connection);
     socket.once("close", () => this.#left(connection));
     this.#schedule(connection);
-    if (servedBy < this.#drains.newest()) this.#drains.joined(connection);
+    if (servedBy < this.#drains.newest) this.#drains.joined(connection);
     socket.authorized = true;
     releaseControl(socket);
     this.#server.emit("secureConnection", socket);
@@ -229,7 +229,7 @@ class RotatingServer implements ServerConsumer {
 
   #schedule(connection: Connection): void {
     connection.drainAt = peerDrainAt(connection);
-    if (connection.servedBy < this.#drains.newest()) this.#plan(connection, this.#clock.now());
+    if (connection.servedBy < this.#drains.newest) this.#plan(connection, this.#clock.now());
     this.#timetable.expect(connection.due);
   }
 
@@ -310,7 +310,7 @@ class RotatingServer implements ServerConsumer {
   }
 
   #settle(): void {
-    if (this.#drains.newest() === 0) return;
+    if (this.#drains.newest === 0) return;
     let oldest = this.#acceptor.oldestUnderWay();
     for (const { servedBy } of this.#connections) oldest = Math.min(oldest, servedBy);
     this.#drains.settle(oldest);
@@ -319,6 +319,15 @@ class RotatingServer implements ServerConsumer {
   #reject(rejection: Omit<Rejection, "at">): void {
     this.#rejections.record({ ...rejection, at: new Date(this.#clock.now()) });
   }
+}
+
+/** What the peer sent, octet for octet; getPeerCertificate(true) only shows what OpenSSL made of it. */
+function sentAbove(leaf: X509Certificate | undefined): readonly Uint8Array[] {
+  const above: Uint8Array[] = [];
+  for (let next = leaf?.issuerCertificate; next && above.length < 16; next = next.issuerCertificate) {
+    above.push(next.raw);
+  }
+  return above;
 }
 
 function whatChanged(code: RejectionCode): RejectionCode {

@@ -1,11 +1,12 @@
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket, TLSSocket as TlsSocket } from "node:tls";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { RotationError } from "../error.ts";
 import type { Generation } from "../generation.ts";
 import type { RejectionCode } from "../rejection.ts";
 import { classifyOpening } from "./first-bytes.ts";
 import { remoteAddress } from "./remote-address.ts";
+import { createTimetable } from "./timetable.ts";
 import { describeTlsFailure } from "./tls-failure.ts";
 
 export interface AcceptOptions {
@@ -34,6 +35,14 @@ export interface Acceptor {
 export function acceptConnections(server: Server, options: AcceptOptions): Acceptor {
   const arrivals = new Set<Arrival>();
   let closed = false;
+  // One timer for all: they come in the order in which their time runs out.
+  const timetable = createTimetable(options.clock, (now) => {
+    for (const arrival of arrivals) {
+      if (arrival.deadline > now) return arrival.deadline;
+      arrival.timeOut();
+    }
+    return Number.POSITIVE_INFINITY;
+  });
   replaceTlsListener(server, (raw) => {
     if (closed) {
       raw.destroy();
@@ -41,6 +50,7 @@ export function acceptConnections(server: Server, options: AcceptOptions): Accep
     }
     const arrival: Arrival = new Arrival(server, raw, options, () => arrivals.delete(arrival));
     arrivals.add(arrival);
+    timetable.expect(arrival.deadline);
   });
   return {
     oldestUnderWay() {
@@ -50,6 +60,7 @@ export function acceptConnections(server: Server, options: AcceptOptions): Accep
     },
     close() {
       closed = true;
+      timetable.close();
       for (const arrival of arrivals) arrival.abandon();
     },
   };
@@ -81,12 +92,12 @@ const HTTP_ANSWER = [
 /** One connection from its first octet to the end of its handshake. */
 class Arrival {
   generation: Generation | undefined;
+  readonly deadline: number;
   readonly #server: Server;
   readonly #raw: Socket;
   readonly #options: AcceptOptions;
   readonly #onDone: () => void;
   readonly #address: string;
-  readonly #timer: Timer;
   #head: Buffer | undefined;
   #tls: TLSSocket | undefined;
   #rawError: Error | undefined;
@@ -99,13 +110,14 @@ class Arrival {
     this.#options = options;
     this.#onDone = onDone;
     this.#address = remoteAddress(raw);
-    this.#timer = options.clock.setTimeout(() => this.#timeOut(), options.handshakeTimeoutMs);
+    this.deadline = options.clock.now() + options.handshakeTimeoutMs;
     raw.on("error", (error) => {
       this.#rawError = error;
     });
-    raw.on("readable", this.#onReadable);
-    raw.once("end", this.#onRawEnd);
-    raw.once("close", this.#onRawClose);
+    raw.on("readable", () => this.#onReadable());
+    raw.once("close", () => this.#onClose());
+    // Half-open servers do not close by themselves when a client leaves without a word.
+    if (raw.allowHalfOpen) raw.once("end", () => this.#tls ?? raw.destroy());
   }
 
   abandon(): void {
@@ -113,26 +125,33 @@ class Arrival {
     this.#raw.destroy();
   }
 
-  readonly #onReadable = (): void => {
+  timeOut(): void {
+    const seconds = this.#options.handshakeTimeoutMs / 1_000;
+    const what = this.#head || this.#tls ? "did not finish the handshake" : "sent nothing";
+    this.#refuse("handshake_timeout", `the client ${what} within ${seconds} s`);
+  }
+
+  // Once TLS has taken over, what arrives goes past the raw socket, so that the listener need not be removed.
+  #onReadable(): void {
+    if (this.#tls || this.#done) return;
     const octets: Buffer | null = this.#raw.read();
     if (octets === null) return;
     this.#head = this.#head ? Buffer.concat([this.#head, octets]) : octets;
     const opening = classifyOpening(this.#head);
-    if (opening === "more") return;
-    this.#raw.off("readable", this.#onReadable).off("end", this.#onRawEnd).off("close", this.#onRawClose);
     if (opening === "tls") this.#shakeHands(this.#head);
     else if (opening === "http") this.#answerHttp();
-    else this.#refuse("not_tls", `the client does not speak TLS; it began with ${startOf(this.#head)}`);
-  };
+    else if (opening === "other") {
+      this.#refuse("not_tls", `the client does not speak TLS; it began with ${startOf(this.#head)}`);
+    }
+  }
 
-  // Half-open servers do not close by themselves.
-  readonly #onRawEnd = (): void => void this.#raw.destroy();
-
-  readonly #onRawClose = (): void => {
+  // After the TLS socket's 'error', if there is one.
+  #onClose(): void {
+    if (this.#done) return;
     // Whoever only knocks, such as a TCP health check, has not been refused anything.
-    if (this.#head === undefined) this.#settle();
-    else this.#fail(this.#rawError);
-  };
+    if (this.#head || this.#tls) this.#fail(this.#rawError);
+    else this.#settle();
+  }
 
   // The octets read so far are put back, and handed to TLS by the constructor of its socket.
   #shakeHands(head: Buffer): void {
@@ -156,7 +175,6 @@ class Arrival {
     this.#head = undefined;
     // Stays for good: an 'error' that nobody listens to would end the process.
     socket.on("error", (error) => this.#fail(error));
-    socket.once("close", () => this.#fail(this.#rawError));
     socket.once("secure", () => this.#secure(socket));
     if (server.listenerCount("keylog") > 0)
       socket.on("keylog", (line) => server.emit("keylog", line, socket));
@@ -183,12 +201,6 @@ class Arrival {
     this.#raw.end(HTTP_ANSWER);
   }
 
-  #timeOut(): void {
-    const seconds = this.#options.handshakeTimeoutMs / 1_000;
-    const what = this.#head || this.#tls ? "did not finish the handshake" : "sent nothing";
-    this.#refuse("handshake_timeout", `the client ${what} within ${seconds} s`);
-  }
-
   #refuse(code: RejectionCode, message: string): void {
     this.#report(code, message);
     (this.#tls ?? this.#raw).destroy();
@@ -211,7 +223,6 @@ class Arrival {
   #settle(): void {
     this.#done = true;
     this.generation = undefined;
-    this.#timer.cancel();
     this.#onDone();
   }
 }

@@ -38,8 +38,16 @@ export function createClientTls(
     rejectUnauthorized: true,
     checkServerIdentity(hostname, shown) {
       const [leaf, ...chain] = octetsOf(shown);
-      const presented = { leaf, chain: () => chain, resumed: false, address: hostname };
-      const verdict = guard.admit(presented, source.current());
+      const verdict = guard.admit(
+        {
+          fingerprint: leaf && shown.fingerprint256,
+          leaf: () => leaf,
+          chain: () => chain,
+          resumed: false,
+          address: hostname,
+        },
+        source.current(),
+      );
       if (!verdict.ok) return refused(hostname, verdict.message);
       return authorizeServer ? undefined : tls.checkServerIdentity(hostname, shown);
     },
