@@ -65,7 +65,7 @@ const rows: [row: string, codes: string[], bad: () => void][] = [
   ["expired", ["expired"], () => publish(prepare(undefined, { start: "20200101000000Z", end: "20200102000000Z" }))],
   ["not yet valid", ["not_yet_valid"], () => publish(prepare(undefined, { start: "20450101000000Z", end: "20460101000000Z" }))],
   ["chain that does not verify to the bundle", ["unverified_chain"], () => publish(prepare((d) => {
-    createOpensslAuthority(at(`other-${made}`), "other root");
+    createOpensslAuthority(at(`other-${made}`), "other root").emptyCrl(join(d, "crl.pem"));
     execFileSync("cp", [at(`other-${made}/ca.crt`), join(d, "ca.crt")]);
   }))],
   ["empty bundle", ["empty", "empty_bundle"], () => publish(prepare((d) => writeFileSync(join(d, "ca.crt"), "")))],

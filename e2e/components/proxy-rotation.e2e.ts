@@ -121,7 +121,7 @@ test(`${seconds} s of swaps in three ways under three kinds of client: not one f
       expect(loop.lines.filter((line) => !line.startsWith("ok"))).toEqual([]);
       expect(loop.lines.length).toBeGreaterThan(seconds);
     }
-    for (const count of verified) expect(count).toBeGreaterThan(seconds / 10);
+    for (const count of verified) expect(count).toBeGreaterThanOrEqual(seconds / 20);
     for (const running of swaps) expect(running.lines.length).toBeGreaterThan(seconds / 3);
     context.annotate(
       `undici ${tally.requests}, ${loops.map((loop) => `${loop.child.spawnfile} ${loop.lines.length}`).join(", ")} requests, ` +
