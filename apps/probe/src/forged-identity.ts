@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import {
   type Authority,
   type Certificate,
@@ -62,9 +62,4 @@ export function foreignAuthority(subject: string): Authority {
 
 export function credentials(chain: readonly Certificate[], key: KeyObject): Credentials {
   return { cert: encodeCertificates(chain), key: key.export({ type: "pkcs8", format: "pem" }).toString() };
-}
-
-/** Whether this key signs for this certificate. */
-export function belongsTogether(certificate: Certificate, key: KeyObject): boolean {
-  return createPublicKey(key).equals(certificate.publicKey);
 }

@@ -18,7 +18,7 @@ export interface RogueRow {
 }
 
 /** The row could not be tried, for this reason. */
-export interface Skipped {
+interface Skipped {
   readonly skipped: string;
 }
 

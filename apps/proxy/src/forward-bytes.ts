@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
 
+const KEEP_ALIVE_MS = 60_000;
+
 /**
  * Joins two connections: bytes both ways with backpressure, each half closed when the other side ends it, both
  * destroyed when either fails or when nothing has moved for `idleTimeoutMs`. Resolves when both are closed.
@@ -20,6 +22,8 @@ export async function forwardBytes(
     socket.once("close", destroyBothUnlessEnded(socket, destroyBoth));
     socket.setTimeout(options.idleTimeoutMs, destroyBoth);
     socket.setNoDelay(true);
+    // Finds a peer that vanished long before the timeout would.
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
   }
   inbound.pipe(outbound);
   outbound.pipe(inbound);

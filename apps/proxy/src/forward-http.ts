@@ -21,8 +21,10 @@ export interface ForwardTimeouts {
   readonly connectMs: number;
   /** Without any progress until the response begins. */
   readonly responseMs: number;
-  /** Without any progress once bodies, upgraded connections, or bytes flow. */
+  /** Without any progress in the body of a response. */
   readonly idleMs: number;
+  /** Without an octet either way in an upgraded connection or in bytes, which may well be idle for long. */
+  readonly tunnelMs: number;
 }
 
 export interface ForwardOptions {

@@ -52,7 +52,7 @@ function follow(options: ForwardOptions, upgrade: Upgrade, outbound: ClientReque
     socket.write(switchingHead(inbound), "latin1");
     if (farHead.length > 0) socket.write(farHead);
     if (head.length > 0) far.write(head);
-    void forwardBytes(socket, far as Socket, { idleTimeoutMs: options.timeouts.idleMs });
+    void forwardBytes(socket, far as Socket, { idleTimeoutMs: options.timeouts.tunnelMs });
   });
   outbound.once("response", (inbound) => relayResponse(inbound, request, response));
   outbound.on("error", (error) => {

@@ -38,9 +38,15 @@ export const limitOptions: OptionsOf<LimitConfig> = {
   },
   idleTimeout: {
     flag: "--idle-timeout <duration>",
-    description: "without progress in a body, an upgraded connection, or bytes",
+    description: "without progress in the body of a response",
     schema: duration({ min: "1ms" }),
     default: "10m",
+  },
+  tunnelTimeout: {
+    flag: "--tunnel-timeout <duration>",
+    description: "without an octet either way in an upgraded connection, or in bytes",
+    schema: duration({ min: "1ms" }),
+    default: "1h",
   },
 };
 
@@ -50,12 +56,21 @@ export interface LimitConfig {
   readonly connectTimeout: number;
   readonly responseTimeout: number;
   readonly idleTimeout: number;
+  readonly tunnelTimeout: number;
 }
 
 export function limitsOf(config: LimitConfig): ProxyLimits {
-  const { maxConnections, maxHeaderSize, connectTimeout, responseTimeout, idleTimeout } = config;
-  const timeouts = { connectMs: connectTimeout, responseMs: responseTimeout, idleMs: idleTimeout };
-  return { maxConnections, maxHeaderSize, timeouts };
+  const { maxConnections, maxHeaderSize } = config;
+  return {
+    maxConnections,
+    maxHeaderSize,
+    timeouts: {
+      connectMs: config.connectTimeout,
+      responseMs: config.responseTimeout,
+      idleMs: config.idleTimeout,
+      tunnelMs: config.tunnelTimeout,
+    },
+  };
 }
 
 /** Time a client has to send the header fields of a request. */

@@ -1,7 +1,7 @@
 import type { Logger } from "@newleaf/daemon";
 
 /** An exchange or a connection that failed because of the target. */
-export interface TargetFailure {
+interface TargetFailure {
   readonly target: string;
   /** A few words, for the client and to count by. */
   readonly reason: string;

@@ -30,7 +30,7 @@ export async function tunnel(inbound: Socket, dial: () => Socket, options: Tunne
     return;
   }
   inbound.off("close", giveUp);
-  await forwardBytes(inbound, outbound, { idleTimeoutMs: timeouts.idleMs });
+  await forwardBytes(inbound, outbound, { idleTimeoutMs: timeouts.tunnelMs });
 }
 
 function connected(socket: Socket | TLSSocket, timeoutMs: number): Promise<void> {

@@ -17,10 +17,10 @@ import type { ProxyLimits } from "../src/limits.ts";
 import { type RunningServerProxy, startProxyServer } from "../src/server-proxy.ts";
 import { parseClientTarget, parseServerTarget } from "../src/target.ts";
 
-export const limits: ProxyLimits = {
+const limits: ProxyLimits = {
   maxConnections: 1_000,
   maxHeaderSize: 16_384,
-  timeouts: { connectMs: 2_000, responseMs: 5_000, idleMs: 20_000 },
+  timeouts: { connectMs: 2_000, responseMs: 5_000, idleMs: 20_000, tunnelMs: 20_000 },
 };
 
 /** A proxy server on certificates in a volume, and what its clients need. */

@@ -45,7 +45,7 @@ export async function startPlainProxy(
   );
   const options: ForwardOptions = {
     upstream,
-    timeouts: { connectMs: 2_000, responseMs: 5_000, idleMs: 5_000, ...timeouts },
+    timeouts: { connectMs: 2_000, responseMs: 5_000, idleMs: 5_000, tunnelMs: 5_000, ...timeouts },
     headers: (line, fields) => [
       ["Host", line.host],
       ...fields.filter(([name]) => !OURS.has(name.toLowerCase())),

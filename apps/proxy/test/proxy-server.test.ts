@@ -100,7 +100,7 @@ test("an upgrade that the target refuses, does not answer, or must not see, is a
     socket.resume().once("end", () => socket.destroy());
     if (incoming.url !== "/silent") socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
   });
-  const timeouts = { connectMs: 1_000, responseMs: 200, idleMs: 5_000 };
+  const timeouts = { connectMs: 1_000, responseMs: 200, idleMs: 5_000, tunnelMs: 300 };
   await using mtls = await startMtlsProxy(`http://127.0.0.1:${target.port}`, { limits: { timeouts } });
   const upgrade = async (path: string, headers: Record<string, string> = {}) => {
     const response = await mtls.get({
@@ -136,6 +136,18 @@ test("bytes: tcp target, half-close each way, and a unix socket", async () => {
   tcp.close();
   unix.close();
   await rm(directory, { recursive: true });
+});
+
+test("an upgraded connection or bytes with nothing to say end after the tunnel timeout", async () => {
+  const silent = createNetServer((socket) => void socket.resume());
+  const timeouts = { connectMs: 1_000, responseMs: 1_000, idleMs: 5_000, tunnelMs: 100 };
+  await using mtls = await startMtlsProxy(`tcp://127.0.0.1:${await listening(silent)}`, {
+    limits: { timeouts },
+  });
+  const socket = connectTls({ host: "localhost", port: mtls.port, ...tlsOf(mtls.client) });
+  socket.on("error", () => undefined);
+  await new Promise((resolve) => socket.once("close", resolve));
+  silent.close();
 });
 
 test("bytes to a target that is down: the connection ends, with a reason counted", async () => {
