@@ -117,6 +117,15 @@ describe("intermediates", () => {
     );
   });
 
+  test("are demanded anew of each full handshake, also of a peer that has sent them before", () => {
+    const { guard, identity } = setUp();
+    const generation = identity.source.current();
+    const { certificate } = issue(intermediate);
+    expect(outcome(guard.admit(present(certificate, [intermediate.certificate]), generation))).toBe("ok");
+    expect(outcome(guard.admit(present(certificate), generation))).toBe("chain_incomplete");
+    expect(outcome(guard.admit(present(certificate, [], true), generation))).toBe("ok");
+  });
+
   test("that are junk do not matter", () => {
     const { guard, identity } = setUp();
     const stray = createAuthority("stray").certificate;

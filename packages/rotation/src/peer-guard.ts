@@ -91,18 +91,22 @@ export function createPeerGuard(options: {
   const check = (
     key: string,
     leaf: Certificate,
-    readChain: () => readonly Certificate[],
+    sent: () => readonly Uint8Array[],
     resumed: boolean,
     generation: Generation,
   ): ValidPath | PathFailure => {
     const known = paths.get(key);
-    if (known && isGood(known, generation, clock.now())) {
+    // Whoever leaves out an intermediate is told so each time, not only until somebody has sent it.
+    if (known && isGood(known, generation, clock.now()) && (resumed || isSent(known.path, sent))) {
       if (known.generation === generation.number) return known;
       const carried = { ...known, generation: generation.number };
       paths.set(key, carried);
       return carried;
     }
-    const above = (): readonly Certificate[] => [...readChain(), ...(known?.path.slice(1) ?? [])];
+    const above = (): readonly Certificate[] => [
+      ...readable(sent()),
+      ...(resumed ? (known?.path.slice(1) ?? []) : []),
+    ];
     const result = validate(leaf, above, resumed, generation);
     if (!result.ok) return result;
     const valid = describePath(leaf, result.path, result.validUntil, generation);
@@ -150,7 +154,7 @@ export function createPeerGuard(options: {
           };
         }
         leaf = known?.leaf ?? parseCertificate(der ?? new Uint8Array());
-        const found = check(fingerprint, leaf, () => readable(chain()), resumed, generation);
+        const found = check(fingerprint, leaf, chain, resumed, generation);
         return conclude(found, leaf, address, resumed);
       } catch (error) {
         // Whatever goes wrong with a stranger's certificate must neither let it in nor end the process.
@@ -160,10 +164,23 @@ export function createPeerGuard(options: {
       }
     },
     recheck({ leaf, path, address, resumed }, generation) {
-      const found = check(fingerprintOf(leaf), leaf, () => path.slice(1), resumed, generation);
+      const found = check(
+        fingerprintOf(leaf),
+        leaf,
+        () => path.slice(1).map(({ der }) => der),
+        resumed,
+        generation,
+      );
       return conclude(found, leaf, address, resumed);
     },
   };
+}
+
+/** Whether the peer sent every intermediate of the path. */
+function isSent(path: readonly Certificate[], sent: () => readonly Uint8Array[]): boolean {
+  if (path.length <= 2) return true;
+  const chain = sent();
+  return path.slice(1, -1).every(({ der }) => chain.some((octets) => Buffer.compare(octets, der) === 0));
 }
 
 function isGood(valid: ValidPath, generation: Generation, now: number): boolean {
