@@ -9,6 +9,7 @@ import type { Generation } from "./generation.ts";
 import type { IdentitySource } from "./identity-source.ts";
 import { type Acceptor, acceptConnections, announceRefusal } from "./internal/accept-connections.ts";
 import { Connection } from "./internal/connection.ts";
+import { handshakeContext } from "./internal/handshake-context.ts";
 import { interceptRequests } from "./internal/intercept-requests.ts";
 import { createRejectionLog, type RejectionCounts, type RejectionLog } from "./internal/rejection-log.ts";
 import { releaseControl } from "./internal/release-control.ts";
@@ -141,6 +142,8 @@ class RotatingServer implements ServerConsumer {
   }
 
   load(generation: Generation): void | Promise<void> {
+    // Made now, not at the first handshake.
+    handshakeContext(generation);
     this.#current = generation;
     return this.#sweep([...this.#connections]);
   }

@@ -5,6 +5,7 @@ import { RotationError } from "../error.ts";
 import type { Generation } from "../generation.ts";
 import type { RejectionCode } from "../rejection.ts";
 import { classifyOpening } from "./first-bytes.ts";
+import { handshakeContext } from "./handshake-context.ts";
 import { remoteAddress } from "./remote-address.ts";
 import { createTimetable } from "./timetable.ts";
 import { describeTlsFailure } from "./tls-failure.ts";
@@ -165,7 +166,7 @@ class Arrival {
       server,
       requestCert: true,
       rejectUnauthorized: true,
-      secureContext: this.generation.secureContext,
+      secureContext: handshakeContext(this.generation),
       ...(server.ALPNProtocols && { ALPNProtocols: server.ALPNProtocols }),
       ...(server.ALPNCallback && { ALPNCallback: server.ALPNCallback }),
       ...(server.pauseOnConnect && { pauseOnConnect: true }),
