@@ -80,6 +80,9 @@ function replaceTlsListener(server: Server, listener: (raw: Socket) => void): vo
   server.prependListener("connection", listener);
 }
 
+/** How long a refused client may take to read why. */
+const LINGER_MS = 250;
+
 const HTTP_ANSWER_TEXT = "This port speaks HTTPS: connect with TLS and a client certificate.\n";
 const HTTP_ANSWER = [
   "HTTP/1.1 400 Bad Request",
@@ -103,6 +106,7 @@ class Arrival {
   #tls: TLSSocket | undefined;
   #rawError: Error | undefined;
   #isSelfCheck = false;
+  #established = false;
   #done = false;
 
   constructor(server: Server, raw: Socket, options: AcceptOptions, onDone: () => void) {
@@ -134,9 +138,10 @@ class Arrival {
 
   // Once TLS has taken over, what arrives goes past the raw socket, so that the listener need not be removed.
   #onReadable(): void {
-    if (this.#tls || this.#done) return;
+    if (this.#tls) return;
     const octets: Buffer | null = this.#raw.read();
-    if (octets === null) return;
+    // What comes after a refusal is read all the same: a connection closed with octets unread is reset.
+    if (octets === null || this.#done) return;
     this.#head = this.#head ? Buffer.concat([this.#head, octets]) : octets;
     const opening = classifyOpening(this.#head);
     if (opening === "tls") this.#shakeHands(this.#head);
@@ -172,6 +177,7 @@ class Arrival {
       ...(server.pauseOnConnect && { pauseOnConnect: true }),
     });
     this.#tls = socket;
+    this.#lingerAfterAlert();
     // The socket's listeners keep this object for as long as the connection lives.
     this.#head = undefined;
     // Stays for good: an 'error' that nobody listens to would end the process.
@@ -184,6 +190,7 @@ class Arrival {
   #secure(socket: TLSSocket): void {
     const { generation } = this;
     if (this.#done || !generation) return;
+    this.#established = true;
     this.#settle();
     if (this.#isSelfCheck || this.#options.isSelfCheck(socket)) {
       socket.destroySoon();
@@ -197,9 +204,26 @@ class Arrival {
     const { clock, handshakeTimeoutMs } = this.#options;
     const timer = clock.setTimeout(() => this.#raw.destroy(), handshakeTimeoutMs);
     this.#raw.once("close", () => timer.cancel());
-    // Read on, or the answer would be lost in the reset of a connection closed with octets unread.
-    this.#raw.on("end", () => this.#raw.destroySoon()).resume();
+    this.#raw.once("end", () => this.#raw.destroySoon());
     this.#raw.end(HTTP_ANSWER);
+  }
+
+  /**
+   * A handshake that fails ends with an alert, right behind which Node closes the connection. Whatever the client has
+   * sent meanwhile, its request for example, turns that into a reset, and clients then report the reset instead of the
+   * alert. So say goodbye first and read on for a moment.
+   */
+  #lingerAfterAlert(): void {
+    const raw = this.#raw;
+    const destroy = raw.destroy;
+    raw.destroy = (error?: Error): Socket => {
+      raw.destroy = destroy;
+      if (this.#established) return destroy.call(raw, error);
+      raw.end();
+      const timer = this.#options.clock.setTimeout(() => destroy.call(raw, error), LINGER_MS);
+      raw.once("close", () => timer.cancel());
+      return raw;
+    };
   }
 
   #refuse(code: RejectionCode, message: string): void {
