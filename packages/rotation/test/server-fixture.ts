@@ -190,7 +190,7 @@ export async function startServer(
       );
     },
     async [Symbol.asyncDispose]() {
-      const closed = once(server, "close");
+      const closed = server.listening ? once(server, "close") : undefined;
       server.close();
       for (const socket of sockets) socket.destroy();
       await rotation[Symbol.asyncDispose]();

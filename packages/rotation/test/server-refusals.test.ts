@@ -14,20 +14,22 @@ import {
   HOUR,
   issue,
   startServer,
+  within,
 } from "./server-fixture.ts";
 
 const hello = (request: { socket: tls.TLSSocket }, response: { end(text: string): void }): void => {
   response.end(peerOf(request.socket)?.dnsNames.join() ?? "nobody");
 };
 
-async function send(port: number, octets: Uint8Array | string): Promise<string> {
-  const socket = net.connect(port, "127.0.0.1");
+async function send(port: number, octets: Uint8Array | string, allowHalfOpen = false): Promise<string> {
+  const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen });
   let answer = "";
   socket.setEncoding("latin1").on("data", (text) => {
     answer += text;
   });
   socket.on("error", () => {});
-  socket.write(octets);
+  if (allowHalfOpen) socket.end(octets);
+  else socket.write(octets);
   await once(socket, "close");
   return answer;
 }
@@ -129,14 +131,20 @@ describe("what a server refuses, and what it says of it", () => {
     expect(await server.rejected()).toMatchObject({ code: "unsupported_protocol" });
   });
 
-  test("plain HTTP: with an answer that a person understands", async () => {
-    const identity = createIdentity();
-    await using server = await startServer(identity.source, { handler: hello });
-    const answer = await send(server.port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
-    expect(answer).toContain("This port speaks HTTPS");
-    expect(await server.rejected()).toMatchObject({ code: "plain_http" });
-  });
+  test.each([false, true])(
+    "plain HTTP: with an answer that a person understands (half-open: %s)",
+    async (halfOpen) => {
+      const identity = createIdentity();
+      await using server = await startServer(identity.source, { handler: hello });
+      const answer = await send(server.port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", halfOpen);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+      expect(answer).toContain("This port speaks HTTPS");
+      expect(await server.rejected()).toMatchObject({ code: "plain_http" });
+      const closed = once(server.server, "close");
+      server.server.close();
+      await within(2_000, "still connected", closed);
+    },
+  );
 
   test("garbage", async () => {
     const identity = createIdentity();
