@@ -13,7 +13,7 @@ export interface OpensslAuthority {
   emptyCrl(crlFile: string): void;
 }
 
-export interface OpensslIssueOptions {
+interface OpensslIssueOptions {
   readonly name: string;
   readonly san: string;
   readonly usage?: "clientAuth" | "serverAuth" | "serverAuth,clientAuth";

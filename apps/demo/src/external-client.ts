@@ -25,7 +25,7 @@ export type ExternalProgram = keyof typeof PROGRAMS;
 export const EXTERNAL_PROGRAMS = Object.keys(PROGRAMS) as readonly ExternalProgram[];
 
 /** Who reads the files anew for each request has taken over whatever has been written. */
-export function readsEachTime(name: string): RolloverParticipant {
+function readsEachTime(name: string): RolloverParticipant {
   return { name, acknowledged: () => Promise.resolve(), switched: () => Promise.resolve() };
 }
 

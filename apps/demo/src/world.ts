@@ -17,7 +17,7 @@ const WORKLOADS = {
   legacy: { uris: ["spiffe://demo.test/ns/mtls-demo/sa/legacy"] },
 } as const;
 
-export type Workload = keyof typeof WORKLOADS;
+type Workload = keyof typeof WORKLOADS;
 
 /** The cluster of the demo: one authority, and a CSI-like volume for each workload that renews by itself. */
 export interface World extends AsyncDisposable {

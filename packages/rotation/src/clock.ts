@@ -13,7 +13,7 @@ export interface Clock {
 }
 
 /** The longest the system clock waits without looking at the wall clock again. */
-export const LONGEST_STEP_MS = 60_000;
+const LONGEST_STEP_MS = 60_000;
 
 /**
  * Real time. Timers do not keep the process alive, have no upper limit, and fire as soon as either the wall clock

@@ -17,7 +17,7 @@ import {
   type ServedFacts,
 } from "./rotation-record.ts";
 
-export type { Consumer, DrainReport } from "./consumer.ts";
+export type { Consumer } from "./consumer.ts";
 
 export interface RotationOptions {
   readonly clock?: Clock;

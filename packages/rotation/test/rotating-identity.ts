@@ -23,7 +23,7 @@ export interface RotatingIdentity extends AsyncDisposable {
   spoil(): void;
 }
 
-export interface Change {
+interface Change {
   readonly authority?: TestAuthority;
   readonly trust?: readonly Certificate[];
   readonly issue?: TestIssueOptions;

@@ -14,7 +14,7 @@ export interface IdentityPaths {
 
 export type ReadOutcome = Snapshot | ReadFailure;
 
-export interface Snapshot {
+interface Snapshot {
   readonly ok: true;
   readonly material: IdentityMaterial;
   /** Equal for equal contents. */
@@ -25,7 +25,7 @@ export interface Snapshot {
   readonly atomic: boolean;
 }
 
-export interface ReadFailure {
+interface ReadFailure {
   readonly ok: false;
   readonly code: RefusalCode;
   readonly message: string;
