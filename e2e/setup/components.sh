@@ -2,8 +2,8 @@
 #
 # A row: name, variable that env.sh prints, profile, version, program.
 # - profile: `ci` is quick to install, `all` is not (Go builds).
-# - version: `system` is whatever the distribution has, and the program is looked up by name; any other
-#   version is pinned and the program is a path below ${NEWLEAF_CACHE}/<name>-<version>.
+# - version: `system` is whatever the distribution has, and the program is looked up by name or absolute path;
+#   any other version is pinned and the program is a path below ${NEWLEAF_CACHE}/<name>-<version>.
 # install.sh holds one function per row, `install_<name with _ for ->`.
 
 setup_directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,6 +18,7 @@ components() {
 curl         NEWLEAF_CURL         ci   system   curl
 openssl      NEWLEAF_OPENSSL      ci   system   openssl
 nginx        NEWLEAF_NGINX        ci   system   nginx
+postgresql   NEWLEAF_POSTGRES     ci   system   /usr/lib/postgresql/15/bin/postgres
 requests     NEWLEAF_PYTHON       ci   2.34.2   bin/python
 envoy        NEWLEAF_ENVOY        ci   1.40.0   envoy/_bin/envoy
 node-lts     NEWLEAF_NODE_LTS     ci   24.21.0  bin/node

@@ -22,6 +22,14 @@ install_nginx() {
   update-rc.d nginx disable # nor does it start at the next boot
 }
 
+# Without the cluster that the package would make: scenarios make their own, as a user without privileges.
+install_postgresql() {
+  apt_install postgresql-common
+  mkdir -p /etc/postgresql-common/createcluster.d
+  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/newleaf.conf
+  apt_install postgresql-15
+}
+
 # A virtual environment, because it is a python of its own to start; pip stays outside it.
 install_requests() {
   need python3
