@@ -33,7 +33,7 @@ function formatTable({ title, rows }: Table): string {
 }
 
 /** Three significant digits; all digits before the point. */
-export function formatCell(value: string | number | undefined): string {
+function formatCell(value: string | number | undefined): string {
   if (typeof value !== "number") return value ?? "";
   if (Number.isNaN(value)) return "-";
   if (Number.isInteger(value) || Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");

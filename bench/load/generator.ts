@@ -31,7 +31,7 @@ export interface Target {
 }
 
 /** A load that goes on until it is told to end. */
-export interface RunningLoad {
+interface RunningLoad {
   end(): Promise<Totals>;
 }
 
