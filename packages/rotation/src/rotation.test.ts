@@ -96,6 +96,21 @@ describe("stages", () => {
     );
   });
 
+  test("a rotation ends once, also when a newer one is drained in the same moment", async () => {
+    const both = deferred<DrainReport>();
+    const setup = start([{ name: "a", load: () => {}, drain: () => both.promise }]);
+    const ended = collect(setup.rotation);
+    await setup.rotation.whenComplete(1);
+    for (const number of [2, 3]) {
+      setup.identity.rotate();
+      await setup.rotation.whenServed(number);
+    }
+    both.resolve(NO_CONNECTIONS);
+    await setup.rotation.whenComplete(3);
+    await setup[Symbol.asyncDispose]();
+    expect(ended.map((record) => record.generation)).toEqual([1, 2, 3]);
+  });
+
   test("a drain that hangs is covered by the drain of a newer generation", async () => {
     await using setup = start([
       {

@@ -206,6 +206,8 @@ export class RotationRun {
 
   /** Everything older is gone: `retired` is when nothing refers to it any more, not even this engine. */
   #finish(): void {
+    // A newer run that drained in the same moment may have ended this one already.
+    if (this.ended) return;
     if (!this.#context.first) {
       if (!this.reached("drained")) this.#mark("drained");
       this.#mark("retired");
