@@ -187,12 +187,16 @@ class Demo implements AsyncDisposable {
       concurrency: 1,
       timeoutMs: 10_000,
       signal: AbortSignal.any([this.#signal, failed.signal]),
-      onEvent: ({ type }) => {
-        if (type !== "failure" || failed.signal.aborted) return;
+      onEvent: (event) => {
+        if (event.type !== "failure" || failed.signal.aborted) return;
         failed.abort();
+        const why =
+          Date.now() > this.#legacyNotAfter
+            ? "its certificate has expired"
+            : event.reason.replaceAll("_", " ");
         this.#narrator.tell(
           "good",
-          "the legacy application fails, as it must: it read its certificate once, and that has expired",
+          `the legacy application fails, as it must: it read its files once; ${why}`,
         );
       },
     });
