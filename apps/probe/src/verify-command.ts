@@ -8,6 +8,7 @@ import {
   type LeafCommand,
   z,
 } from "@newleaf/daemon";
+import { RotationError } from "@newleaf/rotation";
 import { watchCertificates } from "./identity-options.ts";
 import { renderChange, renderVerify, verifyFacts } from "./render-verify.ts";
 import {
@@ -84,11 +85,20 @@ export const verifyCommand: LeafCommand = defineCommand({
   async run(config, context) {
     const { signal, logger } = context;
     const targets = await expandTargets(config.targets);
-    const firstTimeoutMs = config.timeout;
+    let unusable: string | undefined;
     const source =
       config.certs === undefined
         ? undefined
-        : await watchCertificates(config.certs, { signal, logger, firstTimeoutMs });
+        : await watchCertificates(config.certs, {
+            signal,
+            logger,
+            firstTimeoutMs: Math.min(config.timeout, LONGEST_LOOK_MS),
+          }).catch((error: unknown) => {
+            // What is stored cannot be served; what is served is all the more worth knowing.
+            if (config.watch || !isNoIdentity(error)) throw error;
+            unusable = error.message;
+            return undefined;
+          });
     try {
       const options: VerifyOptions = {
         ...(source ? { source } : {}),
@@ -102,22 +112,32 @@ export const verifyCommand: LeafCommand = defineCommand({
         Promise.all(targets.map((target) => verifyTarget(target, options)));
       return config.watch
         ? await watch(verify, config, context)
-        : report(await verify(), config.json, context);
+        : report(await verify(), unusable, config.json, context);
     } finally {
       await source?.[Symbol.asyncDispose]();
     }
   },
 });
 
+/** A pair that is still being written has settled by then, one way or the other. */
+const LONGEST_LOOK_MS = 3_000;
+
+function isNoIdentity(error: unknown): error is RotationError {
+  return error instanceof RotationError && error.code === "ERR_ROTATION_NO_IDENTITY";
+}
+
 function report(
   results: readonly VerifyResult[],
+  unusable: string | undefined,
   json: boolean,
   { stdout, style }: CommandContext,
 ): ExitCode {
-  const ok = results.every((result) => result.ok);
+  const ok = unusable === undefined && results.every((result) => result.ok);
+  const stored = unusable === undefined ? {} : { stored: { error: unusable } };
   const text = json
-    ? JSON.stringify({ ok, targets: results.map((result) => verifyFacts(result)) }, undefined, 2)
+    ? JSON.stringify({ ok, ...stored, targets: results.map((result) => verifyFacts(result)) }, undefined, 2)
     : renderVerify(results, style, new Date());
+  if (unusable !== undefined && !json) stdout.write(`${style.red("stored")}: ${unusable}\n`);
   stdout.write(`${text}\n`);
   return ok ? 0 : 1;
 }

@@ -41,6 +41,19 @@ test("older, newer and foreign, each with exit code 1 and a sentence", async () 
   ]);
 });
 
+test("a stored pair that cannot be served: what is wrong with it, and what is served", async () => {
+  await using server = await startMtlsServer();
+  await using stored = await createAtomicVolume(`${server.directory}/stored`);
+  const other = server.authority.issue(serverNames).files();
+  await stored.write({ ...server.authority.issue(serverNames).files(), "tls.key": other["tls.key"] ?? "" });
+  const { code, stdout } = await run(["verify", server.url, "--certs", stored.directory, "--json"]);
+  expect([code, verdicts(stdout)]).toEqual([1, ["served"]]);
+  expect(JSON.parse(stdout)).toMatchObject({
+    ok: false,
+    stored: { error: expect.stringContaining("tls.key") },
+  });
+});
+
 test("unreachable, beside one that is equal", async () => {
   await using server = await startMtlsServer();
   const result = await verify(server, "tls://127.0.0.1:1");
