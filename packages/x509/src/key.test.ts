@@ -1,4 +1,10 @@
-import { createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  generateKeyPairSync,
+  type KeyObject,
+} from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { generateKey } from "./generate-key.ts";
 import { createRoot, issueCertificate } from "./issue.ts";
@@ -75,6 +81,13 @@ describe("matching", () => {
     expect(keyMatchesCertificate(createSecretKey(Buffer.alloc(32)), certificate)).toBe(false);
   });
 
+  test("a key of another kind is no match, and leaves nothing behind in OpenSSL", () => {
+    for (const other of [rsa, generateKey("ed25519").privateKey]) {
+      expect(keyMatchesCertificate(other, certificate)).toBe(false);
+      expect(parsePrivateKey(pem(ec, "pkcs8")).equals(ec)).toBe(true);
+    }
+  });
+
   test("a curve that is spelled out is the same key", () => {
     const { privateKey, publicKey } = generateKeyPairSync("ec", {
       namedCurve: "prime256v1",
@@ -86,5 +99,7 @@ describe("matching", () => {
     });
     expect(explicit.warnings.map(({ code }) => code)).toEqual(["ec_explicit_parameters"]);
     expect(keyMatchesCertificate(privateKey, explicit)).toBe(true);
+    const named = createPrivateKey({ key: privateKey.export({ format: "jwk" }), format: "jwk" });
+    expect(keyMatchesCertificate(named, explicit)).toBe(true);
   });
 });

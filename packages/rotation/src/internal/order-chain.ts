@@ -41,8 +41,7 @@ export function orderChain(
 // A certificate whose public key nobody here can read is nobody's leaf.
 function belongsTo(key: KeyObject, certificate: Certificate): boolean {
   try {
-    const sameKind = certificate.publicKey.asymmetricKeyType === key.asymmetricKeyType;
-    return sameKind && keyMatchesCertificate(key, certificate);
+    return keyMatchesCertificate(key, certificate);
   } catch (error) {
     if (error instanceof X509Error) return false;
     throw error;

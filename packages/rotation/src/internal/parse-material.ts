@@ -133,8 +133,8 @@ function parseKey(input: IdentityMaterial["key"], name: string, limit: number): 
   }
 }
 
-// createPrivateKey also fails over what an unrelated call left in OpenSSL's error queue, as `KeyObject.equals` of two
-// kinds of key does on Node 20 to 24; the failed call empties it.
+// createPrivateKey also fails over what an unrelated call, anywhere in the process, left in OpenSSL's error queue, as
+// `KeyObject.equals` of two kinds of key does on Node 20 to 24; the failed call empties it. Costs nothing otherwise.
 function parseTwice<T>(parse: () => T): T {
   try {
     return parse();
