@@ -1,5 +1,6 @@
 import tls from "node:tls";
 import { createManualClock, createTestAuthority, type TestIdentity } from "@newleaf/testing";
+import { parseCrls } from "@newleaf/x509";
 import { expect, test } from "vitest";
 import { createIdentityHolder, type IdentityHolder } from "./identity-holder.ts";
 import type { IdentityMaterial } from "./identity-material.ts";
@@ -66,6 +67,36 @@ test("what OpenSSL cannot load is refused as unusable", () => {
     tls.DEFAULT_CIPHERS = before;
   }
   expect(holder.offer(material(authority.issue())).outcome).toBe("accepted");
+  holder.close();
+});
+
+test("revocation lists that OpenSSL cannot load are refused as unusable, at the start and later", () => {
+  const crls = parseCrls(authority.crlPem());
+  // Sound by our own checks, to which they came parsed, but not in the octets that OpenSSL gets.
+  const spoiled = crls.map(
+    (crl) =>
+      new Proxy(crl, {
+        get: (target, name) => {
+          if (name === "der") return Uint8Array.of(0x30, 0x00);
+          if (name === "isRevoked") return (serial: string) => target.isRevoked(serial);
+          return name === "sha256" ? "00".repeat(32) : Reflect.get(target, name, target);
+        },
+      }),
+  );
+  const checking = (lists: IdentityMaterial["crls"]): IdentityMaterial => ({
+    ...material(authority.issue()),
+    ...(lists && { crls: lists }),
+  });
+  const refused = {
+    refusal: { code: "unusable", message: expect.stringMatching(/^OpenSSL cannot use this identity/) },
+  };
+  const holder = createIdentityHolder();
+  expect(holder.offer(checking(spoiled))).toMatchObject(refused);
+  expect(holder.offer(checking(crls)).outcome).toBe("accepted");
+  expect(holder.offer(checking(crls)).outcome).toBe("accepted");
+  expect(holder.offer(checking(spoiled))).toMatchObject(refused);
+  expect(holder.current()?.number).toBe(2);
+  expect(holder.current()?.secureContext).toBeDefined();
   holder.close();
 });
 

@@ -5,6 +5,7 @@ import { createGeneration, type Generation } from "./generation.ts";
 import type { IdentityMaterial } from "./identity-material.ts";
 import type { IdentitySource, Refusal, RefusalCode, SourceStatus } from "./identity-source.ts";
 import { createBroadcast } from "./internal/broadcast.ts";
+import { handshakeContext } from "./internal/handshake-context.ts";
 import { standingWarnings } from "./internal/standing-warnings.ts";
 import { type Logger, silentLogger } from "./logger.ts";
 
@@ -168,8 +169,7 @@ class Holder implements IdentityHolder {
     const number = (this.#current?.number ?? 0) + 1;
     const generation = createGeneration(result.identity, { number, deliveredAt, verifiedAt: this.#now() });
     try {
-      // Our checks are stricter than OpenSSL's but for what it will not load (key sizes below its security level).
-      generation.secureContext;
+      loadIntoOpenSsl(generation, this.#current);
     } catch (error) {
       return unusable("OpenSSL cannot use this identity", error, this.#current);
     }
@@ -269,6 +269,22 @@ class Holder implements IdentityHolder {
   #now(): Date {
     return new Date(this.#clock.now());
   }
+}
+
+/**
+ * Our checks are stricter than OpenSSL's but for what it will not load (key sizes below its security level). The
+ * context of servers proves certificate and key, and will be used next. That of clients adds trust and revocation
+ * lists: where those are the ones that were loaded for the generation before, it can wait for its first use.
+ */
+function loadIntoOpenSsl(generation: Generation, before: Generation | undefined): void {
+  handshakeContext(generation);
+  if (!before || !trustsAlike(generation, before)) generation.secureContext;
+}
+
+function trustsAlike(one: Generation, other: Generation): boolean {
+  const fingerprints = ({ trust, crls }: Generation): string =>
+    [trust.sha256, ...crls.map(({ sha256 }) => sha256).sort()].join();
+  return fingerprints(one) === fingerprints(other);
 }
 
 function unusable(what: string, error: unknown, kept: Generation | undefined): GateRefusal {

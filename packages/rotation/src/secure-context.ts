@@ -21,15 +21,23 @@ export function createGenerationContext(generation: Generation): SecureContext {
  * the CA above it, which nobody has, so they are left out then.
  */
 export function secureContextOptions(generation: Generation): SecureContextOptions {
-  const { leaf, chain, key, trust, crls } = generation;
+  const { trust, crls } = generation;
   return {
-    cert: encodeCertificates([leaf, ...chain]),
-    key: key.export({ format: "pem", type: "pkcs8" }),
+    ...identityOptions(generation),
     // One entry each: Node reads only as far as the first damaged block of a joined text, without a word.
     ca: trust.certificates.map((certificate) => encodeCertificates([certificate])),
     allowPartialTrustChain: true,
     ...(crls.length > 0 &&
       trust.certificates.every(isSelfIssued) && { crl: crls.map((crl) => encodePem("X509 CRL", crl.der)) }),
+  };
+}
+
+/** The part of the set that says who one is. Without `ca`, which must not be left out, it trusts everyone's roots. */
+export function identityOptions(generation: Generation): SecureContextOptions {
+  const { leaf, chain, key } = generation;
+  return {
+    cert: encodeCertificates([leaf, ...chain]),
+    key: key.export({ format: "pem", type: "pkcs8" }),
     minVersion: "TLSv1.3",
     // At most 32 octets (SSL_MAX_SID_CTX_LENGTH). Without one every resumption fails with "internal error".
     sessionIdContext: `newleaf-${generation.number}-${generation.contentSha256.slice(0, 12)}`.slice(0, 32),

@@ -1,6 +1,6 @@
 import { createSecureContext, type SecureContext } from "node:tls";
 import type { Generation } from "../generation.ts";
-import { secureContextOptions } from "../secure-context.ts";
+import { identityOptions } from "../secure-context.ts";
 
 const contexts = new WeakMap<Generation, SecureContext>();
 
@@ -16,9 +16,8 @@ const contexts = new WeakMap<Generation, SecureContext>();
 export function handshakeContext(generation: Generation): SecureContext {
   let context = contexts.get(generation);
   if (!context) {
-    const { ca: _ca, crl: _crl, ...options } = secureContextOptions(generation);
     // Not left out: without `ca` Node puts the public roots in.
-    context = createSecureContext({ ...options, ca: [] });
+    context = createSecureContext({ ...identityOptions(generation), ca: [] });
     contexts.set(generation, context);
   }
   return context;
