@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { AddressInfo, Server } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Clock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import type { Generation } from "../generation.ts";
 import { type ServedReport, type ServedTarget, verifyServed } from "../served.ts";
+import { delay } from "./deadline.ts";
 
 /** A server's proof of what it serves: a handshake with its own address, told from clients by a secret name. */
 export interface SelfCheck {
@@ -13,6 +14,12 @@ export interface SelfCheck {
   /** Waits until the server listens. */
   prove(generation: Generation, signal: AbortSignal): Promise<readonly ServedReport[]>;
 }
+
+/**
+ * How long the check lets clients go first, in real time. Both ends of its handshake are in this process: clients
+ * that come right after a swap would otherwise wait for it longer than for the swap itself.
+ */
+const CLIENTS_FIRST_MS = 10;
 
 export function createSelfCheck(server: Server, clock: Clock): SelfCheck {
   const names = new Set<string>();
@@ -25,6 +32,7 @@ export function createSelfCheck(server: Server, clock: Clock): SelfCheck {
     },
     async prove(generation, signal) {
       if (!server.listening) await once(server, "listening", { signal });
+      else await delay(systemClock, CLIENTS_FIRST_MS, signal);
       const name = `${randomBytes(16).toString("hex")}.newleaf.invalid`;
       names.add(name);
       try {
