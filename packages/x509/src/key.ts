@@ -32,11 +32,8 @@ export function parsePrivateKey(pem: string | Uint8Array): KeyObject {
 export function keyMatchesCertificate(key: KeyObject, certificate: Certificate): boolean {
   if (key.type === "secret") return false;
   const own = key.type === "private" ? createPublicKey(key) : key;
-  // Cheaper than to import the certificate's key, which nobody else asks for.
-  const octets = own.export({ format: "der", type: "spki" });
-  if (octets.equals(certificate.subjectPublicKeyInfo)) return true;
-  // The same key may be written in another way, such as with its curve spelled out. Keys of two kinds are not handed
-  // to `equals`: it leaves an error in OpenSSL's queue, over which the next import of a key fails (Node 20 to 24).
+  // Keys of two kinds are not handed to `equals`: it leaves an error in OpenSSL's queue, over which the next import of
+  // a key fails (Node 20 to 24).
   const certified = certificate.publicKey;
   return own.asymmetricKeyType === certified.asymmetricKeyType && own.equals(certified);
 }
