@@ -28,8 +28,10 @@ export interface World extends AsyncDisposable {
   roll(): Pick<RolloverPlan, "before" | "after" | "publish" | "switchLeaves">;
 }
 
-/** Long enough for the slowest machine to renew in time, short enough for the legacy application to fail in a demo. */
+/** Long enough for the slowest machine to renew in time. */
 const SHORTEST_LIFE_MS = 10_000;
+/** It uses its first certificate only, and the demo has to see that one expire before the authority rolls over. */
+const LEGACY_LIFE_MS = 4_000;
 
 /** Starts the volumes in a temporary directory; each replaces its certificate every `rotateEveryMs`. */
 export async function startWorld(rotateEveryMs: number): Promise<World> {
@@ -41,13 +43,14 @@ export async function startWorld(rotateEveryMs: number): Promise<World> {
 
   const start = async (name: Workload): Promise<[Workload, CsiVolume]> => {
     const directory = join(root, name.replace(" ", "-"));
+    const lifeMs = name === "legacy" ? Math.max(LEGACY_LIFE_MS, 2 * rotateEveryMs) : durationMs;
     await mkdir(directory);
     const volume = await startCsiVolume({
       directory,
       authority,
       issue: { commonName: name, dnsNames: [], ...WORKLOADS[name] },
-      durationMs,
-      renewBeforeMs: durationMs - rotateEveryMs,
+      durationMs: lifeMs,
+      renewBeforeMs: lifeMs - rotateEveryMs,
       layout: (identity, bundle) => ({
         ...identity.files(bundle),
         "crl.pem": trusted.map((one) => one.crlPem()).join(""),
