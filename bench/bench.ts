@@ -25,6 +25,8 @@ export interface BenchResult {
   readonly method: string;
   readonly tables: readonly Table[];
   readonly targets: readonly Target[];
+  /** What the tables were made of, for whoever wants other quantiles. */
+  readonly samples?: Readonly<Record<string, readonly number[]>>;
   /** One line for each component that is not there. */
   readonly absent: readonly string[];
 }

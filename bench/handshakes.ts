@@ -68,6 +68,13 @@ export const handshakes: Bench = {
         tableOf("reconnects with a ticket", "resumed", entries),
       ],
       targets: targetsOf(entries),
+      samples: Object.fromEntries(
+        entries.flatMap(({ title, full, resumed }) => [
+          [`${title}: full, CPU ms`, full.cpuMs],
+          [`${title}: full, per second`, full.perSecond],
+          [`${title}: resumed, CPU ms`, resumed.cpuMs],
+        ]),
+      ),
       absent,
     };
   },

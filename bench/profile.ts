@@ -1,103 +1,118 @@
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createBenchAuthority } from "./authority.ts";
 import type { Bench, BenchContext, Table } from "./bench.ts";
+import { cpuProfiler } from "./cpu-profile.ts";
 import { groupCpuMs } from "./cpu-time.ts";
 import { locate } from "./peers/peer.ts";
-import { type Profile, selfTimes, shareOf } from "./profile-shares.ts";
+import { perfProfiler } from "./perf-profile.ts";
+import { type Profiler, ProfilerAbsent } from "./profiler.ts";
 import { startNodeServer } from "./servers/node-server.ts";
 import { createVolume } from "./volume.ts";
 
-const programs = ["newleaf", "plain"] as const;
 const pins = { server: 0, generator: 1 };
 const workers = 8;
 
-/** Where the time of full handshakes and of reconnects goes, by V8's sampling profiler, on the LTS Node if there. */
+interface Subject {
+  readonly program: "newleaf" | "plain";
+  readonly mode: "full" | "resumed";
+}
+
+/** Where the time of a connection goes, on the LTS Node if it is there. */
 export const profile: Bench = {
   name: "profile",
   async run(context) {
     const node = await locate("NEWLEAF_NODE_LTS").catch(() => process.execPath);
     const { client, issueServer } = createBenchAuthority(context.home);
     const { directory } = createVolume(join(context.home, "tls"), issueServer());
+    const measure = (subject: Subject, start: (folder: string) => Promise<Profiler>): Promise<Column> =>
+      record(context, { ...subject, node, directory, client, start });
+
+    const tables: Table[] = [];
+    const absent: string[] = [];
     const columns: Column[] = [];
     for (const mode of ["full", "resumed"] as const) {
-      for (const program of programs) {
-        context.log(`profile: ${program}, ${mode}`);
-        columns.push(await record(context, { program, mode, node, directory, client }));
+      for (const program of ["newleaf", "plain"] as const) {
+        const column = await measure({ program, mode }, perfProfiler).catch((error: unknown) => {
+          if (!(error instanceof ProfilerAbsent)) throw error;
+          absent.push(`${program}, ${mode}: ${error.message}`);
+        });
+        if (column) columns.push(column);
       }
     }
+    if (columns.length > 0) tables.push(sharesOf(columns));
+    tables.push(hottestOf(await measure({ program: "newleaf", mode: "full" }, cpuProfiler)));
     return {
-      method: `--cpu-prof over the whole life of a server under full load, sampled every 200 us; microseconds of server CPU a connection (proc times the profile's share); ${workers} connections at a time from ${context.generator.name}; ${columns[0]?.version}`,
-      tables: [tableOf(columns), ...columns.slice(0, 1).map(hottestOf)],
+      method: `microseconds of server CPU a connection: what /proc counts, times the share of samples; perf (cpu-clock) by kind of code, --cpu-prof by function; ${workers} connections at a time from ${context.generator.name} on one core, the server on the other`,
+      tables,
       targets: [],
-      absent: [],
+      absent,
     };
   },
 };
 
-interface Subject {
-  readonly program: (typeof programs)[number];
-  readonly mode: "full" | "resumed";
-  readonly node: string;
-  readonly directory: string;
-  readonly client: string;
-}
-
 interface Column {
   readonly title: string;
-  readonly version: string;
-  readonly cpuUs: number;
-  readonly profile: Profile;
+  readonly us: ReadonlyMap<string, number>;
 }
 
 async function record(
-  { home, generator, quick }: BenchContext,
-  { program, mode, node, directory, client }: Subject,
+  { home, generator, quick, log }: BenchContext,
+  subject: Subject & {
+    readonly node: string;
+    readonly directory: string;
+    readonly client: string;
+    readonly start: (folder: string) => Promise<Profiler>;
+  },
 ): Promise<Column> {
-  const workDirectory = join(home, `${program}-${mode}`);
+  const { program, mode, node, directory, client, start } = subject;
+  const workDirectory = join(home, `${start.name}-${program}-${mode}`);
   mkdirSync(workDirectory);
+  log(`profile: ${start.name}, ${program}, ${mode}`);
+  const profiler = await start(workDirectory);
+  const { nodeArgs } = profiler;
   const server = await startNodeServer({
-    program,
-    node,
-    nodeArgs: ["--cpu-prof", "--cpu-prof-interval=200", `--cpu-prof-dir=${workDirectory}`],
-    directory,
-    workDirectory,
+    ...{ program, node, nodeArgs, directory, workDirectory },
     pinCpu: pins.server,
   });
   const target = { port: server.port, identity: client, pinCpu: pins.generator };
-  await generator.connect(target, { mode, workers, seconds: quick ? 1 : 3 });
+  await generator.connect(target, { mode, workers, seconds: quick ? 1 : 4 });
+  const finish = await profiler.watch(server.pid);
   const before = groupCpuMs(server.pid);
-  const { connections } = await generator.connect(target, { mode, workers, seconds: quick ? 2 : 15 });
+  const { connections } = await generator.connect(target, { mode, workers, seconds: quick ? 2 : 12 });
   const cpuUs = ((groupCpuMs(server.pid) - before) * 1000) / connections;
+  await finish();
   await server.stop();
-  const [file] = readdirSync(workDirectory).filter((name) => name.endsWith(".cpuprofile"));
-  const text = readFileSync(join(workDirectory, file ?? ""), "utf8");
-  const title = `${program}, ${mode}`;
-  return { title, version: server.version, cpuUs, profile: JSON.parse(text) as Profile };
+  const samples = await profiler.read();
+  const all = [...samples.values()].reduce((sum, count) => sum + count, 0);
+  const us = new Map([...samples].map(([what, count]) => [what, (count / all) * cpuUs]));
+  return { title: `${program}, ${mode}`, us };
 }
 
-function tableOf(columns: readonly Column[]): Table {
-  const shares = columns.map(({ profile }) => shareOf(profile));
-  const parts = [...new Set(shares.flatMap((share) => [...share.keys()]))];
-  const row = (what: string, value: (column: number) => number): Record<string, string | number> => ({
+function sharesOf(columns: readonly Column[]): Table {
+  const kinds = [...new Set(columns.flatMap(({ us }) => [...us.keys()]))];
+  const row = (what: string, value: (column: Column) => number): Record<string, string | number> => ({
     what,
-    ...Object.fromEntries(columns.map(({ title }, index) => [title, Math.round(value(index))])),
+    ...Object.fromEntries(columns.map((column) => [column.title, Math.round(value(column))])),
   });
+  const first = columns[0]?.us;
   return {
-    title: "microseconds of server CPU a connection",
+    title: "by kind of code, microseconds a connection",
     rows: [
-      ...parts.map((part) =>
-        row(part, (index) => (shares[index]?.get(part) ?? 0) * (columns[index]?.cpuUs ?? 0)),
-      ),
-      row("all", (index) => columns[index]?.cpuUs ?? 0),
+      ...kinds
+        .toSorted((a, b) => (first?.get(b) ?? 0) - (first?.get(a) ?? 0))
+        .map((kind) => row(kind, ({ us }) => us.get(kind) ?? 0)),
+      row("all", ({ us }) => [...us.values()].reduce((sum, value) => sum + value, 0)),
     ],
   };
 }
 
-function hottestOf({ title, cpuUs, profile }: Column): Table {
-  const times = [...selfTimes(profile)].sort(([, a], [, b]) => b - a).slice(0, 25);
+function hottestOf({ title, us }: Column): Table {
   return {
-    title: `functions with the most time of their own: ${title}`,
-    rows: times.map(([where, share]) => ({ function: where, us: share * cpuUs })),
+    title: `JavaScript functions with the most time, native code that they call included: ${title}`,
+    rows: [...us]
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, 30)
+      .map(([where, value]) => ({ function: where, us: value })),
   };
 }

@@ -141,6 +141,7 @@ function resultOf(
         met: growth <= 0.1,
       },
     ],
+    samples: { "resident MB": residentMbs },
     absent: [],
   };
 }
