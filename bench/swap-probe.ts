@@ -2,6 +2,8 @@ import { EventEmitter, once } from "node:events";
 import type { Generator, Sighting, Target } from "./load/generator.ts";
 
 export interface SwapProbe {
+  /** It is connecting. */
+  ready(): Promise<void>;
   /** The first handshake with this leaf. */
   firstServed(sha256: string): Promise<Sighting>;
   end(): Promise<{ handshakes: number; failed: number; oldAfterNew: number }>;
@@ -13,11 +15,15 @@ const timeoutMs = 20_000;
 export function createSwapProbe(generator: Generator, target: Target): SwapProbe {
   const sightings: Sighting[] = [];
   const arrivals = new EventEmitter();
+  const first = once(arrivals, "first", { signal: AbortSignal.timeout(timeoutMs) });
   const load = generator.probe(target, (sighting) => {
-    sightings.push(sighting);
+    if (sightings.push(sighting) === 1) arrivals.emit("first");
     arrivals.emit(sighting.sha256, sighting);
   });
   return {
+    async ready() {
+      await first;
+    },
     async firstServed(sha256) {
       const [sighting] = await once(arrivals, sha256, { signal: AbortSignal.timeout(timeoutMs) });
       return sighting as Sighting;

@@ -98,6 +98,7 @@ async function measure(
 ): Promise<void> {
   const identities = Array.from({ length: swaps }, () => authority.issueServer());
   const probe: SwapProbe = createSwapProbe(generator, { port: entry.peer.port, identity: authority.client });
+  await probe.ready();
   for (const identity of identities) {
     entry.volume.stage(identity);
     await delay(50 + Math.random() * 50);

@@ -35,7 +35,10 @@ async function main(mode: string | undefined): Promise<void> {
     setTimeout(() => {
       over = true;
     }, Number(values.seconds) * 1000);
-    await inParallel(() => repeat(() => connectOnce({ ...client }, mode === "resumed")));
+    await inParallel(() => {
+      const own = { ...client };
+      return repeat(() => connectOnce(own, mode === "resumed"));
+    });
   } else if (mode === "probe") await probe(client);
   else if (mode === "mixed") {
     await inParallel((index) =>
