@@ -4,6 +4,7 @@ import { asTrailers, endToEnd, fieldValue, flat, type Headers } from "./headers.
 import {
   type BodyFraming,
   bodyFraming,
+  hasTooManyFields,
   type InboundRequest,
   type InboundResponse,
   isHttp2,
@@ -42,6 +43,7 @@ export function forwardRequest(
   request: InboundRequest,
   response: InboundResponse,
 ): void {
+  if (hasTooManyFields(request)) return reply(request, response, 431, "too many header fields");
   const line = readRequestLine(request);
   if (line) attempt(options, { request, response, line, framing: bodyFraming(request, line.headers) }, 1);
   else reply(request, response, 400, "bad request: no usable host and target");

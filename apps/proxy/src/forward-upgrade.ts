@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { forwardBytes } from "./forward-bytes.ts";
 import { type ForwardOptions, guardTime } from "./forward-http.ts";
 import { endToEnd, flat } from "./headers.ts";
-import { bodyFraming, type RequestLine, readRequestLine } from "./message.ts";
+import { bodyFraming, hasTooManyFields, type RequestLine, readRequestLine } from "./message.ts";
 import { relayResponse, reply } from "./respond.ts";
 import { upstreamFailure } from "./upstream-failure.ts";
 
@@ -20,7 +20,7 @@ export function forwardUpgrade(
 ): void {
   socket.on("error", () => socket.destroy());
   const response = rawResponse(request, socket as Socket);
-  const line = readRequestLine(request);
+  const line = hasTooManyFields(request) ? undefined : readRequestLine(request);
   const outbound = line && isPassable(request, line) ? open(options, request, line) : undefined;
   if (outbound) follow(options, { request, response, socket: socket as Socket, head }, outbound);
   else reply(request, response, 400, "bad request: this upgrade is not passed on");

@@ -26,12 +26,13 @@ export function serverHeaders(
   if (!peer) throw new Error("a request without a verified client");
   const before = fieldValue(endToEndFields, "x-forwarded-for");
   const address = addressOf(peer.address);
+  // First, so that a target which reads only so many fields reads these.
   return [
     ["Host", line.host],
-    ...without(endToEndFields, OURS),
+    ["X-Forwarded-Client-Cert", forwardedClientCert(peer, own.identity)],
     ["X-Forwarded-For", before === undefined ? address : `${before}, ${address}`],
     ["X-Forwarded-Proto", "https"],
-    ["X-Forwarded-Client-Cert", forwardedClientCert(peer, own.identity)],
+    ...without(endToEndFields, OURS),
   ];
 }
 

@@ -76,6 +76,9 @@ const NEVER_TRAILERS = new Set([
   "authorization",
   "cookie",
   "set-cookie",
+  "x-forwarded-client-cert",
+  "x-forwarded-for",
+  "x-forwarded-proto",
 ]);
 
 /** The trailers that may travel on, as `addTrailers` takes them. */

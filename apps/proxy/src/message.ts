@@ -19,6 +19,15 @@ export interface RequestLine {
   readonly headers: Headers;
 }
 
+// Node reads some thousand fields and leaves out the rest without a word, a Content-Length among them; targets have
+// limits of their own. Nobody needs as many.
+const MOST_FIELDS = 256;
+
+/** Whether a request has more header fields than can be passed on for certain. */
+export function hasTooManyFields({ rawHeaders }: InboundRequest): boolean {
+  return rawHeaders.length > 2 * MOST_FIELDS;
+}
+
 /**
  * Reads the request line. `undefined` for one that must not be passed on: no host, two of them, or a target that is
  * neither origin form, absolute form (RFC 9112 section 3.2.2, its authority wins), nor `*`.

@@ -120,7 +120,12 @@ test("trailers go both ways, but none that could pass for a header", async () =>
     headers: { Trailer: "X-In, Authorization", TE: "trailers" },
   });
   outgoing.write("x");
-  outgoing.addTrailers({ "X-In": "1", Authorization: "Bearer forged" });
+  outgoing.addTrailers({
+    "X-In": "1",
+    Authorization: "Bearer forged",
+    "X-Forwarded-Client-Cert": "forged",
+    "X_Forwarded_Client-Cert": "forged",
+  });
   outgoing.end();
   const [response] = (await once(outgoing, "response")) as [IncomingMessage];
   expect(await text(response)).toBe("x");
@@ -343,6 +348,21 @@ test("absolute form: its authority is the host (RFC 9112 3.2.2); OPTIONS * stays
   expect(await ask("GET http://shop.example/x?y")).toContain("shop.example /x?y");
   expect(await ask("GET http://shop.example?y")).toContain("shop.example /?y");
   expect(await ask("OPTIONS *")).toContain("ignored *");
+});
+
+test("more header fields than anybody needs are refused, not cut: what is behind them frames the body", async () => {
+  let asked = 0;
+  await using target = await startTarget((_incoming, response) => {
+    asked++;
+    response.end();
+  });
+  await using proxy = await startPlainProxy(target.port);
+  for (const count of [300, 1_500]) {
+    const fields = "a:1\r\n".repeat(count);
+    const octets = `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${fields}Content-Length: 5\r\n\r\nhello`;
+    expect(await raw(proxy.port, octets)).toMatch(/^HTTP\/1\.1 431 /);
+  }
+  expect(asked).toBe(0);
 });
 
 test("HTTP/2 in: streams side by side, bodies, trailers, no connection fields either way", async () => {
