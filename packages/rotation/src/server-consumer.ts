@@ -2,9 +2,11 @@ import type { X509Certificate } from "node:crypto";
 import { Server as HttpsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Server, TLSSocket } from "node:tls";
+import { EKU } from "@newleaf/x509";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Consumer, DrainReport } from "./consumer.ts";
 import { DrainLedger, type DrainOptions, peerDrainAt, planDrain } from "./drain.ts";
+import { RotationError } from "./error.ts";
 import type { Generation } from "./generation.ts";
 import type { IdentitySource } from "./identity-source.ts";
 import { type Acceptor, acceptConnections, announceRefusal } from "./internal/accept-connections.ts";
@@ -142,6 +144,7 @@ class RotatingServer implements ServerConsumer {
   }
 
   load(generation: Generation): void | Promise<void> {
+    demandServerUse(generation);
     // Made now, not at the first handshake.
     handshakeContext(generation);
     this.#current = generation;
@@ -331,6 +334,14 @@ function sentAbove(leaf: X509Certificate | undefined): readonly Uint8Array[] {
     above.push(next.raw);
   }
   return above;
+}
+
+/** The gate cannot know that its identity is for a server; what every client would refuse is not served. */
+function demandServerUse({ number, leaf }: Generation): void {
+  const usages = leaf.extendedKeyUsage;
+  if (!usages || usages.includes(EKU.serverAuth) || usages.includes(EKU.any)) return;
+  const what = `generation ${number} (serial ${leaf.serialNumber}) is not for servers by its extended key usage`;
+  throw new RotationError("ERR_ROTATION_OPTIONS", `${what}; keeping the certificate before`);
 }
 
 function whatChanged(code: RejectionCode): RejectionCode {

@@ -4,8 +4,10 @@ import https from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import tls from "node:tls";
+import { EKU } from "@newleaf/x509";
 import { expect, test } from "vitest";
 import { RotationError } from "../src/error.ts";
+import { verifyServed } from "../src/served.ts";
 import { createServerConsumer, rotateServer } from "../src/server-consumer.ts";
 import { serverOptions } from "../src/server-options.ts";
 import {
@@ -36,6 +38,29 @@ test("a rotation is served when the server's own address shows the new leaf", as
   expect(connections).toBe(0);
   expect(server.rejections).toEqual([]);
   expect(server.rotation.stats()).toMatchObject({ connections: 0, handshakes: { full: 0, resumed: 0 } });
+});
+
+test("a certificate for clients only is not served: the one before stays, and the record says so", async () => {
+  const identity = createIdentity();
+  const before = identity.source.current();
+  await using server = await startServer(identity.source);
+  await within(5_000, "not served", server.rotation.whenServed(before.number));
+  const records = server.rotation.records();
+  const names = { subject: "CN=backend", dnsNames: ["localhost"], ips: ["127.0.0.1", "::1"] };
+  const generation = identity.rotate({
+    leaf: issue(identity.authority, { ...names, extendedKeyUsage: [EKU.clientAuth] }),
+  });
+  const { value } = await within(5_000, "no record", records.next());
+  expect(value).toMatchObject({
+    generation: generation.number,
+    outcome: "stalled",
+    reason: { code: "load_failed", message: expect.stringContaining("not for servers") },
+    stillServed: { sha256: before.leaf.sha256 },
+  });
+  const target = `tls://127.0.0.1:${server.port}`;
+  expect(await verifyServed(target, before, { client: before })).toMatchObject({ verdict: "equal" });
+  const healed = identity.rotate();
+  await within(5_000, "not healed", server.rotation.whenServed(healed.number));
 });
 
 test("it waits for a server that does not listen yet", async () => {

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CaError } from "../error.ts";
@@ -48,11 +49,20 @@ async function readDirectory(directory: string): Promise<readonly Input[]> {
 }
 
 async function readFile(path: string, directory: string | undefined): Promise<Input> {
-  const file = await open(path, "r").catch((cause: NodeJS.ErrnoException) => {
-    throw unreadable(path, cause);
-  });
+  // Opening a pipe would wait for its other end.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (cause: NodeJS.ErrnoException) => {
+      throw unreadable(path, cause);
+    },
+  );
   try {
-    const { size, mode } = await file.stat();
+    const stats = await file.stat();
+    const { size, mode } = stats;
+    if (!stats.isFile()) {
+      throw new CaError("ERR_CA_NOT_FOUND", `${path} is not a regular file`, {
+        hint: "standard input is read with -",
+      });
+    }
     if (size > maxBytes) throw new CaError("ERR_CA_TOO_LARGE", `${path} is larger than ${maxBytes} bytes`);
     return { path, directory, bytes: await file.readFile(), mode: mode & 0o777 };
   } finally {
