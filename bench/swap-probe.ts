@@ -1,12 +1,20 @@
 import { EventEmitter, once } from "node:events";
 import type { Generator, Sighting, Target } from "./load/generator.ts";
 
+export interface Probed {
+  readonly handshakes: number;
+  readonly failed: number;
+  readonly oldAfterNew: number;
+  /** The median of all handshakes. */
+  readonly handshakeMs: number;
+}
+
 export interface SwapProbe {
   /** It is connecting. */
   ready(): Promise<void>;
   /** The first handshake with this leaf. */
   firstServed(sha256: string): Promise<Sighting>;
-  end(): Promise<{ handshakes: number; failed: number; oldAfterNew: number }>;
+  end(): Promise<Probed>;
 }
 
 const timeoutMs = 20_000;
@@ -29,9 +37,10 @@ export function createSwapProbe(generator: Generator, target: Target): SwapProbe
       return sighting as Sighting;
     },
     async end() {
-      const { connections, failed, errors } = await load.end();
+      const { connections, failed, errors, handshakeMs = Number.NaN } = await load.end();
       if (failed > 0) console.error(errors);
-      return { handshakes: connections, failed, oldAfterNew: countOldAfterNew(sightings, connections) };
+      const oldAfterNew = countOldAfterNew(sightings, connections);
+      return { handshakes: connections, failed, oldAfterNew, handshakeMs };
     },
   };
 }

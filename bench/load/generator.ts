@@ -12,6 +12,8 @@ export interface Totals {
   readonly failed: number;
   readonly errors: Readonly<Record<string, number>>;
   readonly seconds: number;
+  /** Of a probe: the median of all its handshakes. */
+  readonly handshakeMs?: number;
 }
 
 /** The first connection that was served another leaf than the one before it; times as of process.hrtime(). */

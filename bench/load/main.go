@@ -29,6 +29,8 @@ type Totals struct {
 	Failed      int            `json:"failed"`
 	Errors      map[string]int `json:"errors"`
 	Seconds     float64        `json:"seconds"`
+	// probe: the median of all handshakes.
+	HandshakeMs float64 `json:"handshakeMs,omitempty"`
 }
 
 func (t *Totals) fail(err error) {

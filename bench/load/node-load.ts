@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { median } from "../quantile.ts";
 import { type Client, createClient, get, openConnection } from "./node-client.ts";
 
 const { positionals, values } = parseArgs({
@@ -17,6 +18,7 @@ const { positionals, values } = parseArgs({
   },
 });
 const totals = { connections: 0, resumed: 0, requests: 0, failed: 0, errors: {} as Record<string, number> };
+const handshakeMss: number[] = [];
 const begin = performance.now();
 let over = false;
 
@@ -49,7 +51,14 @@ async function main(mode: string | undefined): Promise<void> {
       }),
     );
   } else throw new Error(`no mode ${mode}`);
-  console.log(JSON.stringify({ ...totals, seconds: (performance.now() - begin) / 1000 }));
+  const handshakeMs = median(handshakeMss);
+  console.log(
+    JSON.stringify({
+      ...totals,
+      ...(handshakeMss.length > 0 && { handshakeMs }),
+      seconds: (performance.now() - begin) / 1000,
+    }),
+  );
 }
 
 async function repeat(work: () => Promise<void>): Promise<void> {
@@ -102,6 +111,7 @@ async function probe(client: Client): Promise<void> {
       .update(certificate?.raw ?? "")
       .digest("hex");
     totals.connections += 1;
+    handshakeMss.push((endNs - startNs) / 1e6);
     if (sha256 !== shown) {
       console.log(JSON.stringify({ sha256, startNs, endNs, previous }));
       shown = sha256;

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"slices"
 	"syscall"
 	"unsafe"
 )
@@ -23,6 +24,7 @@ type Sighting struct {
 func (c client) probe(ended func() bool) Totals {
 	var totals Totals
 	var shown [sha256.Size]byte
+	var durations []int64
 	row := 0
 	for !ended() {
 		start := monotonicNs()
@@ -31,6 +33,7 @@ func (c client) probe(ended func() bool) Totals {
 		if err == nil {
 			leaf := sha256.Sum256(connection.state().PeerCertificates[0].Raw)
 			totals.Connections++
+			durations = append(durations, end-start)
 			if leaf != shown {
 				printLine(Sighting{hex.EncodeToString(leaf[:]), start, end, row})
 				shown, row = leaf, 0
@@ -43,6 +46,10 @@ func (c client) probe(ended func() bool) Totals {
 		if err != nil {
 			totals.fail(err)
 		}
+	}
+	if len(durations) > 0 {
+		slices.Sort(durations)
+		totals.HandshakeMs = float64(durations[len(durations)/2]) / 1e6
 	}
 	return totals
 }
