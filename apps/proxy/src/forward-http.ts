@@ -43,7 +43,10 @@ export function forwardRequest(
   request: InboundRequest,
   response: InboundResponse,
 ): void {
-  if (hasTooManyFields(request)) return reply(request, response, 431, "too many header fields");
+  if (hasTooManyFields(request)) {
+    reply(request, response, 431, "too many header fields");
+    return;
+  }
   const line = readRequestLine(request);
   if (line) attempt(options, { request, response, line, framing: bodyFraming(request, line.headers) }, 1);
   else reply(request, response, 400, "bad request: no usable host and target");
