@@ -99,7 +99,7 @@ function resultOf(
   const growth = tenth(9) / tenth(1) - 1;
   const complete = totals.outcomes.complete ?? 0;
   return {
-    method: `${clients.keeping} clients that keep their connection and ${clients.workers - clients.keeping} that do not, each a request every ${clients.pauseMs} ms, none tried again; ${generator.name}; a rotation follows as soon as the one before is proved to be served; the server's connections drain under the default jitter`,
+    method: `${clients.keeping} clients that keep their connection and ${clients.workers - clients.keeping} that do not, each a request every ${clients.pauseMs} ms, none tried again; ${generator.name}; a rotation follows as soon as the one before is proved to be served; connections are asked to go within 250 ms of it`,
     tables: [
       {
         title: "what happened",

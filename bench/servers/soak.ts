@@ -1,5 +1,6 @@
 // The rotating server of the soak: tells its parent what is served, and at the end what became of every rotation.
 import { createServer } from "node:https";
+import { setImmediate } from "node:timers/promises";
 import { allow, rotateServer, serverOptions, watchFiles } from "@newleaf/rotation";
 
 export type SoakMessage =
@@ -24,7 +25,9 @@ let cut = 0;
 
 const identity = await watchFiles({ directory: process.argv[2] ?? "" });
 const server = createServer(serverOptions(identity), (_request, response) => response.end("hello\n"));
-const rotation = rotateServer(server, identity, { authorize: allow.dns("client.bench") });
+// Drains shorter than the default, as rotations here are some milliseconds apart and not hours.
+const drainJitterMs = 250;
+const rotation = rotateServer(server, identity, { authorize: allow.dns("client.bench"), drainJitterMs });
 
 async function countRecords(): Promise<void> {
   for await (const record of rotation.records()) {
@@ -50,6 +53,8 @@ server.listen(0, "127.0.0.1", () => {
 
 process.once("message", async () => {
   await rotation.whenComplete(identity.current().number);
+  // The reader of the records has its turn.
+  await setImmediate();
   const rejected = Object.values(rotation.stats().rejections).reduce((sum, count) => sum + count, 0);
   const { refusals } = identity.status();
   tell({ totals: { outcomes, failures, cut, refused: refusals, rejected } });
