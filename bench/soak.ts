@@ -34,6 +34,7 @@ export const soak: Bench = {
     };
     try {
       const { port } = await next("port");
+      await next("served");
       const load = context.generator.converse({ port, identity: authority.client }, clients);
       const residentMbs: number[] = [];
       const begin = performance.now();
