@@ -1,7 +1,7 @@
 import { EventEmitter, once } from "node:events";
 import type { Generator, Sighting, Target } from "./load/generator.ts";
 
-export interface Probed {
+interface Probed {
   readonly handshakes: number;
   readonly failed: number;
   readonly oldAfterNew: number;
