@@ -1,0 +1,1 @@
+export { SpiffeError, type SpiffeErrorCode } from "./error.ts";
