@@ -9,7 +9,7 @@ import type { Generation, IdentitySource, Rotation } from "@newleaf/rotation";
 export function checkIdentity(rotation: Rotation, source: IdentitySource, now: Date): CheckResult {
   const current = source.current();
   const { loaded, served, stalled } = rotation.status();
-  const { stale, lastRefusal, refusals, warnings } = source.status();
+  const { stale, withdrawn, lastRefusal, refusals, warnings } = source.status();
   const details = {
     generation: current.number,
     identity: current.identity,
@@ -18,12 +18,15 @@ export function checkIdentity(rotation: Rotation, source: IdentitySource, now: D
     loaded,
     served,
     stale,
+    ...(withdrawn === undefined ? {} : { withdrawn }),
     ...(stalled === undefined ? {} : { stalled }),
     ...(lastRefusal === undefined ? {} : { lastRefusal }),
     refusals,
     warnings,
   };
-  const problem = notLoaded(rotation, current, now) ?? notValid(current, now);
+  const taken =
+    withdrawn === undefined ? undefined : `the identity ${current.identity} was withdrawn: ${withdrawn}`;
+  const problem = taken ?? notLoaded(rotation, current, now) ?? notValid(current, now);
   if (problem === undefined) return { ok: true, details };
   const because =
     stale && lastRefusal !== undefined ? `; the last update was refused: ${lastRefusal.message}` : "";

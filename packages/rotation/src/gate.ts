@@ -64,6 +64,7 @@ export function checkMaterial(
     key,
     trust,
     crls: crls ?? [],
+    peerTrust: material.peerTrust,
   };
   const { warnings } = ordered;
   if (contentSha256(identity) === previous?.contentSha256) {

@@ -1,7 +1,7 @@
 import { type Clock, systemClock, type Timer } from "./clock.ts";
 import { RotationError } from "./error.ts";
 import { checkMaterial, type GateOptions, type GateRefusal, type GateResult, keeping } from "./gate.ts";
-import { createGeneration, type Generation } from "./generation.ts";
+import { createGeneration, type Generation, withdrawGeneration } from "./generation.ts";
 import type { IdentityMaterial } from "./identity-material.ts";
 import type { IdentitySource, Refusal, RefusalCode, SourceStatus } from "./identity-source.ts";
 import { createBroadcast } from "./internal/broadcast.ts";
@@ -36,6 +36,11 @@ export interface IdentityHolder {
   offer(material: IdentityMaterial, deliveredAt?: Date, gate?: GateResult): OfferResult;
   /** Records an update that never became material (a file is missing). Saying the same twice counts once. */
   refuse(code: RefusalCode, message: string): Refusal;
+  /**
+   * The identity was taken away, not just not renewed: from now on it is shown to nobody and trusts nobody, as a
+   * generation of its own, until an offer is accepted. The last of several reasons stands. Without one so far, no effect.
+   */
+  withdraw(reason: string): void;
   /** The last good generation, if there has been one. */
   current(): Generation | undefined;
   /** Waits for the first good generation; ERR_ROTATION_NO_IDENTITY names the last refusal. */
@@ -107,6 +112,16 @@ class Holder implements IdentityHolder {
     this.#postponed = undefined;
     if (this.#stale?.reason === `${code} ${message}`) return this.#stale.refusal;
     return this.#record(code, `${message}; ${keeping(this.#current)}`, `${code} ${message}`);
+  }
+
+  withdraw(reason: string): void {
+    this.#postponed = undefined;
+    if (!this.#current || this.#current.withdrawn === reason) return;
+    const generation = withdrawGeneration(this.#current, reason, this.#now());
+    this.#current = generation;
+    this.#logger.error({ generation: generation.number, reason }, "identity withdrawn");
+    this.#generations.publish(generation);
+    this.#schedule();
   }
 
   current(): Generation | undefined {
@@ -247,6 +262,7 @@ class Holder implements IdentityHolder {
     return Object.freeze({
       stale: this.#stale !== undefined,
       expired: this.#isExpired(),
+      withdrawn: this.#current?.withdrawn,
       lastRefusal: this.#lastRefusal,
       refusals: Object.freeze({ ...this.#counts }),
       warnings: Object.freeze(this.#warnings()),
@@ -282,8 +298,8 @@ function loadIntoOpenSsl(generation: Generation, before: Generation | undefined)
 }
 
 function trustsAlike(one: Generation, other: Generation): boolean {
-  const fingerprints = ({ trust, crls }: Generation): string =>
-    [trust.sha256, ...crls.map(({ sha256 }) => sha256).sort()].join();
+  const fingerprints = ({ trust, peerTrust, crls }: Generation): string =>
+    [trust.sha256, peerTrust?.sha256, ...crls.map(({ sha256 }) => sha256).sort()].join();
   return fingerprints(one) === fingerprints(other);
 }
 

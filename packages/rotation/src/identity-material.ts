@@ -1,5 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import type { Certificate, CertificateRevocationList, TrustBundle } from "@newleaf/x509";
+import type { PeerTrust } from "./peer-trust.ts";
 
 /** An identity as it arrives: PEM text, DER, or parsed already. */
 export interface IdentityMaterial {
@@ -10,6 +11,8 @@ export interface IdentityMaterial {
   readonly trust: string | Uint8Array | readonly Certificate[] | TrustBundle;
   /** Given at all: a fresh list for every authority is demanded. */
   readonly crls?: string | Uint8Array | readonly CertificateRevocationList[];
+  /** Who vouches for peers, if not `trust`. */
+  readonly peerTrust?: PeerTrust;
 }
 
 /** What messages call each part. */

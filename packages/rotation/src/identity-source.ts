@@ -40,6 +40,8 @@ export interface SourceStatus {
   readonly stale: boolean;
   /** The current identity's validity has passed (by the wall clock, at this moment). */
   readonly expired: boolean;
+  /** Why the identity was taken away, while it is. */
+  readonly withdrawn: string | undefined;
   readonly lastRefusal: Refusal | undefined;
   /** Refused updates so far, by code; codes that never occurred are absent. */
   readonly refusals: Readonly<Partial<Record<RefusalCode, number>>>;

@@ -43,6 +43,7 @@ export type { IdentitySource, Refusal, RefusalCode, SourceStatus } from "./ident
 export type { ServerTrustOptions } from "./internal/client-tls.ts";
 export type { Logger } from "./logger.ts";
 export { createPeerGuard, type GuardVerdict, type PeerGuard, type PresentedPeer } from "./peer-guard.ts";
+export type { PeerTrust, PeerTrustObjection } from "./peer-trust.ts";
 export { createSignalConsumer, type SignalConsumerOptions } from "./process-consumer.ts";
 export type { RejectedPeer, Rejection, RejectionCode } from "./rejection.ts";
 export {

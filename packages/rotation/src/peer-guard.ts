@@ -1,7 +1,15 @@
-import { type Certificate, type PathFailure, parseCertificate, validatePath, X509Error } from "@newleaf/x509";
+import {
+  type Certificate,
+  type PathFailure,
+  parseCertificate,
+  type TrustBundle,
+  validatePath,
+  X509Error,
+} from "@newleaf/x509";
 import type { Clock } from "./clock.ts";
 import type { Generation } from "./generation.ts";
 import { createBoundedCache } from "./internal/bounded-cache.ts";
+import type { PeerTrustObjection } from "./peer-trust.ts";
 import type { RejectionCode } from "./rejection.ts";
 import type { Authorizer, VerifiedPeer } from "./verified-peer.ts";
 
@@ -36,6 +44,8 @@ export interface PeerGuard {
   /** The same question for a peer that is connected already. */
   recheck(peer: VerifiedPeer, generation: Generation): GuardVerdict;
 }
+
+type Objection = PathFailure | ({ readonly ok: false } & PeerTrustObjection);
 
 /** A validated path, good for everyone who shows this leaf, within its times, while anchor and lists stay. */
 interface ValidPath {
@@ -73,7 +83,9 @@ export function createPeerGuard(options: {
     resumed: boolean,
     generation: Generation,
   ) => {
-    const { trust, crls, chain } = generation;
+    const trust = trustFor(leaf, generation);
+    if ("code" in trust) return { ok: false, ...trust } as const;
+    const { crls, chain } = generation;
     const seen = [...pool.values()];
     const rules = {
       now: new Date(clock.now()),
@@ -94,7 +106,7 @@ export function createPeerGuard(options: {
     sent: () => readonly Uint8Array[],
     resumed: boolean,
     generation: Generation,
-  ): ValidPath | PathFailure => {
+  ): ValidPath | Objection => {
     const known = paths.get(key);
     // Whoever leaves out an intermediate is told so each time, not only until somebody has sent it.
     if (known && isGood(known, generation, clock.now()) && (resumed || isSent(known.path, sent))) {
@@ -116,7 +128,7 @@ export function createPeerGuard(options: {
   };
 
   const conclude = (
-    found: ValidPath | PathFailure,
+    found: ValidPath | Objection,
     leaf: Certificate,
     address: string,
     resumed: boolean,
@@ -176,6 +188,10 @@ export function createPeerGuard(options: {
   };
 }
 
+function trustFor(leaf: Certificate, { trust, peerTrust }: Generation): TrustBundle | PeerTrustObjection {
+  return peerTrust ? peerTrust.select(leaf) : trust;
+}
+
 /** Whether the peer sent every intermediate of the path. */
 function isSent(path: readonly Certificate[], sent: () => readonly Uint8Array[]): boolean {
   if (path.length <= 2) return true;
@@ -186,7 +202,8 @@ function isSent(path: readonly Certificate[], sent: () => readonly Uint8Array[])
 function isGood(valid: ValidPath, generation: Generation, now: number): boolean {
   if (now > valid.validUntil || now < valid.validFrom) return false;
   if (valid.generation === generation.number) return true;
-  return generation.trust.has(valid.anchor) && valid.crls === revocationLists(generation);
+  const trust = trustFor(valid.leaf, generation);
+  return !("code" in trust) && trust.has(valid.anchor) && valid.crls === revocationLists(generation);
 }
 
 function describePath(

@@ -5,6 +5,8 @@ import { type Certificate, formatName, type PathFailureCode } from "@newleaf/x50
  * `validatePath`; the rest:
  * - `no_certificate`: TLS is in order, but the client has no certificate
  * - `bad_certificate`: it has one that cannot be read
+ * - `not_svid`: verified by SPIFFE, and its certificate is no X509-SVID
+ * - `identity_withdrawn`: our own identity was taken away, so nobody is let in
  * - `not_allowed`: it is who it says, and the authorizer says no
  * - `unsupported_protocol`: TLS 1.2 or older
  * - `plain_http`, `not_tls`: no TLS at all
@@ -17,6 +19,8 @@ export type RejectionCode =
   | PathFailureCode
   | "no_certificate"
   | "bad_certificate"
+  | "not_svid"
+  | "identity_withdrawn"
   | "not_allowed"
   | "unsupported_protocol"
   | "plain_http"

@@ -23,6 +23,8 @@ export interface GenerationFacts {
   readonly sha256: string;
   readonly notAfter: Date;
   readonly trustSha256: string;
+  /** Why the identity was taken away: this generation is the absence of one. */
+  readonly withdrawn?: string;
 }
 
 /** One rotation, as it is logged, counted and shown: the facts of the generation and the time of each stage. */
@@ -70,6 +72,7 @@ export interface RotationRecordJson {
   readonly sha256: string;
   readonly notAfter: string;
   readonly trustSha256: string;
+  readonly withdrawn?: string;
   readonly stages: Readonly<Partial<Record<Stage, string>>>;
   readonly outcome: RotationOutcome;
   readonly reason?: RotationReason;
@@ -114,6 +117,7 @@ export function describeRecord(record: RotationRecord): RotationRecordJson {
     sha256: record.sha256,
     notAfter: record.notAfter.toISOString(),
     trustSha256: record.trustSha256,
+    ...(record.withdrawn === undefined ? {} : { withdrawn: record.withdrawn }),
     stages: Object.fromEntries(stages),
     outcome: record.outcome,
     ...(record.reason ? { reason: record.reason } : {}),
@@ -150,6 +154,7 @@ export function generationFacts(generation: Generation): GenerationFacts {
     sha256: generation.leaf.sha256,
     notAfter: generation.notAfter,
     trustSha256: generation.trust.sha256,
+    ...(generation.withdrawn === undefined ? {} : { withdrawn: generation.withdrawn }),
   };
 }
 

@@ -21,14 +21,15 @@ export function createGenerationContext(generation: Generation): SecureContext {
  * the CA above it, which nobody has, so they are left out then.
  */
 export function secureContextOptions(generation: Generation): SecureContextOptions {
-  const { trust, crls } = generation;
+  const { crls } = generation;
+  const { certificates } = generation.peerTrust ?? generation.trust;
   return {
     ...identityOptions(generation),
     // One entry each: Node reads only as far as the first damaged block of a joined text, without a word.
-    ca: trust.certificates.map((certificate) => encodeCertificates([certificate])),
+    ca: certificates.map((certificate) => encodeCertificates([certificate])),
     allowPartialTrustChain: true,
     ...(crls.length > 0 &&
-      trust.certificates.every(isSelfIssued) && { crl: crls.map((crl) => encodePem("X509 CRL", crl.der)) }),
+      certificates.every(isSelfIssued) && { crl: crls.map((crl) => encodePem("X509 CRL", crl.der)) }),
   };
 }
 

@@ -20,6 +20,7 @@ import type { Clock } from "../src/clock.ts";
 import type { Generation } from "../src/generation.ts";
 import { createIdentityHolder } from "../src/identity-holder.ts";
 import type { IdentitySource } from "../src/identity-source.ts";
+import type { PeerTrust } from "../src/peer-trust.ts";
 import type { Rejection } from "../src/rejection.ts";
 import { rotateServer, type ServerConsumerOptions, type ServerRotation } from "../src/server-consumer.ts";
 import { serverOptions } from "../src/server-options.ts";
@@ -65,6 +66,7 @@ export interface Update {
   readonly leaf?: Credentials;
   readonly trust?: readonly Certificate[];
   readonly crls?: readonly string[];
+  readonly peerTrust?: PeerTrust;
   readonly now?: number;
 }
 
@@ -73,6 +75,7 @@ export interface TestIdentity {
   readonly authority: Authority;
   /** The next generation: a new leaf unless given, the same trust and lists unless given. */
   rotate(update?: Update): Generation;
+  withdraw(reason: string): void;
 }
 
 export function createIdentity(
@@ -81,16 +84,18 @@ export function createIdentity(
   const { authority = createAuthority() } = options;
   const holder = createIdentityHolder(options.clock ? { clock: options.clock } : {});
   let trust = options.trust ?? [authority.certificate];
-  let { crls } = options;
+  let { crls, peerTrust } = options;
   const rotate = (update: Update = {}): Generation => {
     trust = update.trust ?? trust;
     crls = update.crls ?? crls;
+    peerTrust = update.peerTrust ?? peerTrust;
     const leaf = update.leaf ?? issueServer(authority, update.now ?? options.clock?.now());
     const result = holder.offer({
       certificates: leaf.cert,
       key: leaf.key,
       trust,
       ...(crls && { crls: crls.join("") }),
+      ...(peerTrust && { peerTrust }),
     });
     if (result.outcome === "refused") throw new Error(result.refusal.message);
     return result.generation;
@@ -100,6 +105,7 @@ export function createIdentity(
     source: holder.asSource({ reload: async () => {}, close: async () => {} }),
     authority,
     rotate,
+    withdraw: (reason) => holder.withdraw(reason),
   };
 }
 

@@ -162,10 +162,15 @@ class Arrival {
   // The octets read so far are put back, and handed to TLS by the constructor of its socket.
   #shakeHands(head: Buffer): void {
     const server = this.#server as Server & TlsServerInternals;
-    this.#raw.unshift(head);
     this.generation = this.#options.generation();
+    const { withdrawn } = this.generation;
+    if (withdrawn !== undefined) {
+      this.#refuse("identity_withdrawn", `our own identity was withdrawn: ${withdrawn}`);
+      return;
+    }
     // Known from the start, so that a check that is given up half-way is not taken for a failed client.
     this.#isSelfCheck = this.#options.isSelfCheck(head);
+    this.#raw.unshift(head);
     const socket = new TlsSocket(this.#raw, {
       isServer: true,
       server,

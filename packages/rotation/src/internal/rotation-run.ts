@@ -159,7 +159,9 @@ export class RotationRun {
   ): Promise<void> {
     const { consumer } = lane;
     if (retry) await this.#load(lane, generation, signal);
-    if (!consumer.prove) return this.#note(lane, { servedAt: this.#now() });
+    // Of an identity that was taken away nothing is to be served: the consumer has it, and that is all.
+    if (!consumer.prove || generation.withdrawn !== undefined)
+      return this.#note(lane, { servedAt: this.#now() });
     const served = await consumer.prove(generation, signal);
     signal.throwIfAborted();
     this.#note(lane, { served });

@@ -1,0 +1,26 @@
+import type { Certificate, TrustBundle } from "@newleaf/x509";
+
+/**
+ * Which anchors vouch for a peer, where that depends on the peer: with SPIFFE it is the bundle of the peer's own
+ * trust domain and no other. A generation without one verifies everyone to its own trust bundle.
+ */
+export interface PeerTrust {
+  /** Equal for equal contents: lower-case hex. */
+  readonly sha256: string;
+  /** The anchors of everyone, once each: what OpenSSL is given, as the outer of two checks. */
+  readonly certificates: readonly Certificate[];
+  /** Pure: the same leaf, the same answer. */
+  select(leaf: Certificate): TrustBundle | PeerTrustObjection;
+}
+
+/** Why no anchor can vouch for a peer, as its rejection says it. */
+export interface PeerTrustObjection {
+  readonly code: "unknown_authority" | "not_svid" | "identity_withdrawn";
+  readonly message: string;
+}
+
+/** Trusts nobody. */
+export function trustNobody({ code, message }: PeerTrustObjection): PeerTrust {
+  const objection: PeerTrustObjection = Object.freeze({ code, message });
+  return Object.freeze({ sha256: "", certificates: Object.freeze([]), select: () => objection });
+}
