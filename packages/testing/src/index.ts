@@ -1,6 +1,6 @@
 /**
- * Real protocols for tests and the demo: an authority that issues good and bad certificates, and directories
- * written as the kubelet and the cert-manager CSI driver write them.
+ * Real protocols for tests and the demo: an authority that issues good and bad certificates, directories written as
+ * the kubelet and the cert-manager CSI driver write them, and a SPIFFE trust domain with its Workload API.
  *
  * ```ts
  * const authority = createTestAuthority();
@@ -33,7 +33,16 @@ export {
   writeTornPair,
   writeUnreadable,
 } from "./hostile-writers.ts";
+export type { WorkloadApiMethod } from "./internal/workload-api-calls.ts";
 export { createManualClock, type ManualClock } from "./manual-clock.ts";
+export {
+  createSpiffeAuthority,
+  type IssuedX509Svid,
+  type JwtSvidOptions,
+  type SpiffeAuthority,
+  type SpiffeAuthorityOptions,
+  type X509SvidOptions,
+} from "./spiffe-authority.ts";
 export {
   type CrlOptions,
   createTestAuthority,
@@ -44,3 +53,9 @@ export {
   type TestRollover,
 } from "./test-authority.ts";
 export { createTestIdentity, type KeyFormat, type TestIdentity } from "./test-identity.ts";
+export {
+  startWorkloadApi,
+  type WorkloadApiCounters,
+  type WorkloadApiOptions,
+  type WorkloadApiServer,
+} from "./workload-api.ts";
