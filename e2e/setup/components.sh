@@ -25,6 +25,8 @@ node-lts     NEWLEAF_NODE_LTS     ci   24.21.0  bin/node
 helm         NEWLEAF_HELM         ci   2.2.2    helm/helm
 go-mtls      NEWLEAF_GO_MTLS      all  $(source_digest "$peers_directory/go-mtls")         go-mtls
 ghostunnel   NEWLEAF_GHOSTUNNEL   all  1.8.4    ghostunnel
+spiffe-helper  NEWLEAF_SPIFFE_HELPER  all  0.11.0  spiffe-helper
+spire        NEWLEAF_SPIRE        all  1.10.4   spire-server
 certwatcher  NEWLEAF_CERTWATCHER  all  0.25.2-$(source_digest "$peers_directory/certwatcher")  certwatcher
 TABLE
 }

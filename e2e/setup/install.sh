@@ -70,16 +70,19 @@ install_helm() {
 install_go_mtls() { go_build "$peers_directory/go-mtls" go-mtls; }
 install_certwatcher() { go_build "$peers_directory/certwatcher" certwatcher; }
 
-# In a copy of its own module, so that its go.mod and go.sum decide every dependency. Without cgo it does not
-# compile (its PKCS#11 stand-in lacks a parameter).
+# Without cgo it does not compile (its PKCS#11 stand-in lacks a parameter).
 install_ghostunnel() {
-  need go
-  need gcc
-  go mod download "github.com/ghostunnel/ghostunnel@v$1"
-  cp -R "$(go env GOMODCACHE)/github.com/ghostunnel/ghostunnel@v$1" source
-  chmod -R u+w source
-  CGO_ENABLED=1 go_build source ghostunnel "-X main.version=$1"
-  rm -rf source
+  CGO_ENABLED=1 go_build_module github.com/ghostunnel/ghostunnel "$1" "-X main.version=$1" .
+}
+
+install_spiffe_helper() {
+  go_build_module github.com/spiffe/spiffe-helper "$1" "-X github.com/spiffe/spiffe-helper/pkg/version.gittag=$1" ./cmd/spiffe-helper
+}
+
+# The server and its agent; cgo is for the server's sqlite.
+install_spire() {
+  CGO_ENABLED=1 go_build_module github.com/spiffe/spire "$1" "-X github.com/spiffe/spire/pkg/common/version.gittag=$1" \
+    ./cmd/spire-agent ./cmd/spire-server
 }
 
 # --- how they are installed -----------------------------------------------------------------------------
@@ -106,13 +109,29 @@ apt_install() {
   "${install[@]}" "$@" || { apt-get update && "${install[@]}" "$@"; }
 }
 
-# go_build MODULE OUTPUT [LDFLAGS]: one package at a time at the lowest priority, with the toolchain that is
-# there, and without changing go.mod.
+# go_build MODULE OUTPUT [LDFLAGS] [PACKAGE]: at the lowest priority and one package at a time (NEWLEAF_GO_JOBS says
+# otherwise), with the toolchain that is there, and without changing go.mod.
 go_build() {
   need go
   local output=$PWD/$2
   (cd "$1" && GOWORK=off GOTOOLCHAIN=local CGO_ENABLED=${CGO_ENABLED:-0} nice -n 19 \
-    go build -p 1 -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w ${3:-}" -o "$output" .)
+    go build -p "${NEWLEAF_GO_JOBS:-1}" -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w ${3:-}" -o "$output" "${4:-.}")
+}
+
+# go_build_module MODULE VERSION LDFLAGS PACKAGE...: in a copy of the published module, so that its own go.mod and
+# go.sum decide every dependency. Each program has the name of its package's folder, or of the module.
+go_build_module() {
+  need go
+  [[ ${CGO_ENABLED:-0} == 0 ]] || need gcc
+  local module=$1 version=$2 flags=$3 package
+  shift 3
+  go mod download "$module@v$version"
+  cp -R "$(go env GOMODCACHE)/$module@v$version" source
+  chmod -R u+w source
+  for package in "$@"; do
+    go_build source "$(basename "${package/#./$module}")" "$flags" "$package"
+  done
+  rm -rf source
 }
 
 # build NAME VERSION: in a temporary folder beside its place, moved there at once.
