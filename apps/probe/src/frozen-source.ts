@@ -9,6 +9,7 @@ export function frozenSource(generation: Generation): IdentitySource {
     status: () => ({
       stale: false,
       expired: generation.notAfter.getTime() < Date.now(),
+      withdrawn: undefined,
       lastRefusal: undefined,
       refusals: {},
       warnings: [],

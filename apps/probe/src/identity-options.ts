@@ -1,10 +1,15 @@
 import type { Logger } from "@newleaf/daemon";
-import { type IdentitySource, watchFiles } from "@newleaf/rotation";
+import { type IdentitySource, type Refusal, watchFiles } from "@newleaf/rotation";
 
 /** The identity in a directory with the names that Kubernetes gives the files. */
 export function watchCertificates(
   directory: string,
-  options: { readonly signal: AbortSignal; readonly logger: Logger; readonly firstTimeoutMs?: number },
+  options: {
+    readonly signal: AbortSignal;
+    readonly logger: Logger;
+    readonly firstTimeoutMs?: number;
+    readonly onRefusal?: (refusal: Refusal) => void;
+  },
 ): Promise<IdentitySource> {
   return watchFiles({ directory, persistent: false, ...options, logger: quiet(options.logger) });
 }

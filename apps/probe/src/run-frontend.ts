@@ -3,10 +3,11 @@ import {
   createHealth,
   createMetrics,
   type ExitCode,
-  runDaemon,
+  startDaemon,
   usageError,
 } from "@newleaf/daemon";
-import type { IdentitySource } from "@newleaf/rotation";
+import { openIdentity } from "@newleaf/observe";
+import type { IdentitySource, Refusal } from "@newleaf/rotation";
 import { expectedServer } from "./expected-server.ts";
 import { frozenSource } from "./frozen-source.ts";
 import { watchCertificates } from "./identity-options.ts";
@@ -36,12 +37,16 @@ export async function runFrontend(
   context: CommandContext,
 ): Promise<ExitCode> {
   const { stdout, style } = context;
-  if (config.certs === undefined) {
+  const { certs, legacy } = config;
+  if (certs === undefined) {
     throw usageError("--certs is required", "give --certs DIR, or --rogue to come without a certificate");
   }
   const authorizeServer = expectedServer(config);
-  await using source = await openSource(config.certs, config.legacy, context);
-  const metrics = await createMetrics();
+  const [health, metrics] = [createHealth(), await createMetrics()];
+  await using daemon = await startDaemon(context, { health, metrics });
+  await using source = await openIdentity(health, (onRefusal) =>
+    openSource(certs, legacy, context, onRefusal),
+  );
   const count = observeProbe(metrics);
   let summary: ProbeSummary | undefined;
   const onEvent = (event: ProbeEvent): void => {
@@ -62,17 +67,10 @@ export async function runFrontend(
       onEvent,
     });
   };
-  await runDaemon(context, {
-    health: createHealth(),
-    metrics,
-    tasks: [{ name: "probe", run: task }],
-    reload: () => source.reload(),
-  });
+  await daemon.run({ tasks: [{ name: "probe", run: task }], reload: () => source.reload() });
   if (!summary) return 1;
-  const legacy = config.legacy ? { legacy: { notAfter: source.current().notAfter } } : {};
-  const text = config.json
-    ? JSON.stringify({ type: "summary", ...summary, ...legacy })
-    : renderSummary({ ...summary, ...legacy }, style);
+  const facts = { ...summary, ...(legacy ? { legacy: { notAfter: source.current().notAfter } } : {}) };
+  const text = config.json ? JSON.stringify({ type: "summary", ...facts }) : renderSummary(facts, style);
   stdout.write(`${text}\n`);
   return summary.failures > config.maxFailures ? 1 : 0;
 }
@@ -81,8 +79,9 @@ async function openSource(
   directory: string,
   legacy: boolean,
   { signal, logger }: CommandContext,
+  onRefusal: (refusal: Refusal) => void,
 ): Promise<IdentitySource> {
-  const source = await watchCertificates(directory, { signal, logger });
+  const source = await watchCertificates(directory, { signal, logger, onRefusal });
   if (!legacy) return source;
   await source[Symbol.asyncDispose]();
   return frozenSource(source.current());

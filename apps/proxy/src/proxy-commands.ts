@@ -11,7 +11,7 @@ import { allowOptions, authorizerOf, readable } from "./allow-options.ts";
 import { requireLocal, startProxyClient } from "./client-proxy.ts";
 import { limitOptions, limitsOf } from "./limits.ts";
 import { parseListenAddress } from "./listener.ts";
-import { identityOptions, runProxy, watchIdentity } from "./run-proxy.ts";
+import { identityOptions, runProxy } from "./run-proxy.ts";
 import { startProxyServer } from "./server-proxy.ts";
 import { parseClientTarget, parseServerTarget } from "./target.ts";
 
@@ -62,18 +62,16 @@ const serverCommand: LeafCommand = defineCommand({
     const listen = parseListenAddress(config.listen);
     const target = parseServerTarget(config.target);
     const authorize = authorizerOf(config);
-    await using source = await watchIdentity(config, context);
     const options = {
       listen,
       target,
-      source,
       authorize,
       limits: limitsOf(config),
       handshakeTimeoutMs: config.handshakeTimeout,
       ...(config.drainTimeout === undefined ? {} : { drainTimeoutMs: config.drainTimeout }),
       logger: context.logger,
     };
-    await runProxy(context, source, (hooks) => startProxyServer({ ...options, ...hooks }), {
+    await runProxy(context, config, (source, hooks) => startProxyServer({ ...options, source, ...hooks }), {
       target: target.name,
       connections: ({ rotation }) =>
         new Map(
@@ -147,11 +145,9 @@ const clientCommand: LeafCommand = defineCommand({
     const target = parseClientTarget(config.target);
     requireLocal(listen, config.insecurePlaintextListen);
     const expected = expectation(config.expectDns, config.expectUri);
-    await using source = await watchIdentity(config, context);
     const options = {
       listen,
       target,
-      source,
       ...(config.serverName === undefined ? {} : { serverName: config.serverName }),
       ...(expected ? { authorizeServer: expected } : {}),
       preserveHost: config.preserveHost,
@@ -159,7 +155,7 @@ const clientCommand: LeafCommand = defineCommand({
       limits: limitsOf(config),
       logger: context.logger,
     };
-    await runProxy(context, source, (hooks) => startProxyClient({ ...options, ...hooks }), {
+    await runProxy(context, config, (source, hooks) => startProxyClient({ ...options, source, ...hooks }), {
       target: target.name,
     });
   },

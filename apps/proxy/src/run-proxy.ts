@@ -1,7 +1,12 @@
 import { resolve } from "node:path";
-import { type CommandContext, createHealth, createMetrics, duration, runDaemon, z } from "@newleaf/daemon";
-import { type ConnectionsByGeneration, type Observation, observeRotation } from "@newleaf/observe";
-import { type IdentitySource, type Rejection, watchFiles } from "@newleaf/rotation";
+import { type CommandContext, createHealth, createMetrics, duration, startDaemon, z } from "@newleaf/daemon";
+import {
+  type ConnectionsByGeneration,
+  type Observation,
+  observeRotation,
+  openIdentity,
+} from "@newleaf/observe";
+import { type IdentitySource, type Refusal, type Rejection, watchFiles } from "@newleaf/rotation";
 import type { RunningProxy } from "./client-proxy.ts";
 import { formatListenAddress } from "./listener.ts";
 import type { OptionsOf } from "./options-of.ts";
@@ -40,9 +45,10 @@ export interface IdentityConfig {
   readonly wait: number;
 }
 
-export function watchIdentity(
+function watchIdentity(
   config: IdentityConfig,
   { signal, logger }: CommandContext,
+  onRefusal: (refusal: Refusal) => void,
 ): Promise<IdentitySource> {
   return watchFiles({
     directory: config.certs,
@@ -51,6 +57,7 @@ export function watchIdentity(
     firstTimeoutMs: config.wait,
     signal,
     logger,
+    onRefusal,
   });
 }
 
@@ -60,11 +67,11 @@ export interface ProxyHooks {
   readonly onFailure: (reason: string) => void;
 }
 
-/** Starts a proxy and runs it as a daemon until stopped: admin endpoints, reload, drain. */
+/** Waits for a first identity, starts a proxy with it and runs until stopped: admin endpoints, reload, drain. */
 export async function runProxy<P extends RunningProxy>(
   context: CommandContext,
-  source: IdentitySource,
-  start: (hooks: ProxyHooks) => Promise<P>,
+  config: IdentityConfig,
+  start: (source: IdentitySource, hooks: ProxyHooks) => Promise<P>,
   about: {
     readonly target: string;
     readonly connections?: (proxy: P) => ConnectionsByGeneration;
@@ -72,10 +79,12 @@ export async function runProxy<P extends RunningProxy>(
 ): Promise<void> {
   const health = createHealth();
   const metrics = await createMetrics({ process: true });
+  await using daemon = await startDaemon(context, { health, metrics });
+  await using source = await openIdentity(health, (onRefusal) => watchIdentity(config, context, onRefusal));
   let open = (): number => 0;
   let observation: Observation | undefined;
   const counts = createProxyMetrics(metrics, () => open());
-  await using proxy = await start({
+  await using proxy = await start(source, {
     onRejection: (rejection) => observation?.countRejection(rejection),
     onFailure: (reason) => counts.targetFailed(reason),
   });
@@ -92,9 +101,7 @@ export async function runProxy<P extends RunningProxy>(
   const { identity, notAfter } = source.current();
   const listen = formatListenAddress(proxy.address);
   context.logger.info({ listen, target: about.target, identity, notAfter }, "ready");
-  await runDaemon(context, {
-    health,
-    metrics,
+  await daemon.run({
     routes: observed.routes,
     reload: () => source.reload(),
     tasks: [{ name: "proxy", run: (signal) => serveUntil(signal, proxy, context) }],

@@ -52,6 +52,60 @@ test.each<[string[], number, string, string]>([
   expect(result.stderr).not.toContain("    at ");
 });
 
+/** The lines that `run` has logged so far, and one of them by its message. */
+function logOf(stderr: ReturnType<typeof createOutput>) {
+  const lines = () =>
+    stderr
+      .text()
+      .split("\n")
+      .filter(Boolean)
+      .map((each) => JSON.parse(each));
+  return (message: string) => lines().find(({ msg }) => msg === message);
+}
+
+test("a proxy without a certificate is alive, says which file is missing, and serves once it is there", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "newleaf-commands-"));
+  await using volume = await createAtomicVolume(join(directory, "tls"));
+  const stop = new AbortController();
+  const stderr = createOutput();
+  const line = logOf(stderr);
+  const running = run(
+    [
+      "proxy", "server", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--certs", volume.directory,
+      "--target", "builtin:hello", "--allow-any",
+    ],
+    { stderr, signal: stop.signal },
+  ); // biome-ignore format: one command line
+  await expect.poll(() => line("admin listening"), { timeout: 10_000 }).toBeDefined();
+  const ask = async (path: string) => {
+    const response = await fetch(`${line("admin listening").url}${path}`);
+    return `${response.status} ${await response.text()}`;
+  };
+  expect(await ask("/livez")).toBe("200 alive\n");
+  await expect
+    .poll(() => ask("/readyz"), { timeout: 10_000 })
+    .toMatch(/^503 not ready: .*tls\.crt is missing; no identity to keep yet\n$/);
+
+  await volume.write(createTestAuthority().issue(serverNames).files());
+  await expect.poll(() => ask("/readyz"), { timeout: 10_000 }).toBe("200 ready\n");
+  stop.abort();
+  expect((await running).code).toBe(0);
+  await rm(directory, { recursive: true, force: true });
+});
+
+test("stopped while it waits for a certificate, a proxy ends well", async () => {
+  const stop = new AbortController();
+  const stderr = createOutput();
+  const running = run(
+    [...server, "--wait", "1h", "--admin", "127.0.0.1:0", "--target", "builtin:hello", "--allow-any"],
+    { stderr, signal: stop.signal },
+  );
+  await expect.poll(() => logOf(stderr)("admin listening"), { timeout: 10_000 }).toBeDefined();
+  stop.abort();
+  expect((await running).code).toBe(0);
+  expect(stderr.text()).not.toContain("stopped by an error");
+});
+
 test("both directions run as daemons: ready line with real ports, admin pages, drain on stop", async () => {
   const directory = await mkdtemp(join(tmpdir(), "newleaf-commands-"));
   const authority = createTestAuthority();
@@ -66,14 +120,8 @@ test("both directions run as daemons: ready line with real ports, admin pages, d
       stderr,
       signal: stop.signal,
     });
-    const line = (message: string) =>
-      stderr
-        .text()
-        .split("\n")
-        .filter(Boolean)
-        .map((each) => JSON.parse(each))
-        .find(({ msg }) => msg === message);
-    await expect.poll(() => line("admin listening"), { timeout: 10_000 }).toBeDefined();
+    const line = logOf(stderr);
+    await expect.poll(() => line("ready"), { timeout: 10_000 }).toBeDefined();
     return {
       running,
       listen: String(line("ready").listen),

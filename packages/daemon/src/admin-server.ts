@@ -27,6 +27,8 @@ export interface AdminServer extends AsyncDisposable {
   /** Where it really listens, also when port 0 was asked for. */
   readonly address: HostPort;
   readonly url: string;
+  /** Answers these paths from now on. */
+  addRoutes(routes: Readonly<Record<string, AdminRoute>>): void;
 }
 
 /**
@@ -55,6 +57,9 @@ export async function serveAdmin(options: AdminOptions): Promise<AdminServer> {
   return {
     address,
     url: `http://${formatHostPort(address)}`,
+    addRoutes(more) {
+      for (const [path, route] of Object.entries(more)) routes.set(path, route);
+    },
     [Symbol.asyncDispose]() {
       closing ??= new Promise<void>((resolve) => {
         server.close(() => resolve());

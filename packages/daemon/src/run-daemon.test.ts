@@ -5,6 +5,7 @@ import { createHealth } from "./health.ts";
 import type { Logger } from "./logger.ts";
 import { createMetrics } from "./metrics.ts";
 import { runDaemon } from "./run-daemon.ts";
+import { startDaemon } from "./start-daemon.ts";
 import { createStyle } from "./style.ts";
 
 interface Line {
@@ -73,4 +74,59 @@ test("a task that fails during the shutdown delay ends it", async () => {
   stop.abort();
   fail(new Error("broken"));
   await expect(running).rejects.toThrow("broken");
+});
+
+test("while it starts it is alive, and not ready for the reasons its checks give", async () => {
+  const stop = new AbortController();
+  const context = createContext(stop.signal);
+  const health = createHealth();
+  await using daemon = await startDaemon(context, { health, metrics: await createMetrics() });
+  const url = context.lines[0]?.url ?? "";
+  const answer = async (path: string) => {
+    const response = await fetch(`${url}${path}`);
+    return [response.status, await response.text()];
+  };
+  const waiting = health.addReadiness("identity", () => ({ ok: false, reason: "tls.crt is missing" }));
+  expect(await answer("/livez")).toEqual([200, "alive\n"]);
+  expect(await answer("/readyz")).toEqual([
+    503,
+    "not ready: start: still starting; identity: tls.crt is missing\n",
+  ]);
+  expect((await answer("/more"))[0]).toBe(404);
+
+  waiting[Symbol.dispose]();
+  expect(await answer("/readyz")).toEqual([503, "not ready: start: still starting\n"]);
+  let answered: readonly unknown[] = [];
+  await daemon.run({
+    routes: { "/more": () => ({ body: "{}" }) },
+    tasks: [
+      {
+        name: "asking",
+        async run() {
+          answered = [await answer("/readyz"), await answer("/more")];
+        },
+      },
+    ],
+  });
+  expect(answered).toEqual([
+    [200, "ready\n"],
+    [200, "{}"],
+  ]);
+});
+
+test("stopped before it runs, it tells its tasks at once", async () => {
+  const context = createContext(AbortSignal.abort(new Error("interrupted by SIGTERM")));
+  await using daemon = await startDaemon(context, { health: createHealth(), metrics: await createMetrics() });
+  await daemon.run({
+    tasks: [
+      {
+        name: "waiting",
+        run: (signal) =>
+          new Promise((resolve) =>
+            signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve()),
+          ),
+      },
+    ],
+  });
+  expect(context.lines.map(({ message }) => message)).toEqual(["admin listening", "stopping", "stopped"]);
 });

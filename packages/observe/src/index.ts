@@ -1,10 +1,13 @@
 /**
- * What a rotation shows of itself: log lines, metrics, a readiness check, and the `/rotations` document.
+ * What a rotation shows of itself: log lines, metrics, a readiness check, and the `/rotations` document; and what
+ * is missing while there is nothing to rotate yet.
  *
  * ```ts
+ * await using daemon = await startDaemon(context, { health, metrics });
+ * await using identity = await openIdentity(health, (onRefusal) => watchFiles({ directory, onRefusal }));
  * await using rotation = rotateServer(server, identity, { authorize });
  * await using observation = observeRotation({ rotation, source: identity, metrics, health });
- * await runDaemon(context, { health, metrics, routes: observation.routes, tasks });
+ * await daemon.run({ routes: observation.routes, tasks });
  * ```
  * @module
  */
@@ -16,3 +19,4 @@ export {
   type ObserveOptions,
   observeRotation,
 } from "./observe-rotation.ts";
+export { openIdentity } from "./open-identity.ts";

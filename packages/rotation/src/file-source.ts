@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { RotationError } from "./error.ts";
 import { createIdentityHolder } from "./identity-holder.ts";
 import type { MaterialNames } from "./identity-material.ts";
-import type { IdentitySource } from "./identity-source.ts";
+import type { IdentitySource, Refusal } from "./identity-source.ts";
 import { createDirectoryWatcher } from "./internal/directory-watcher.ts";
 import { type FollowedFiles, followFiles } from "./internal/follow-files.ts";
 import { describeFrozenMounts } from "./internal/frozen-mounts.ts";
@@ -27,6 +27,8 @@ export type WatchFilesOptions = WatchFilesLocation & {
   readonly signal?: AbortSignal;
   /** Whether the source keeps the process alive until it is disposed, as a listening server does. Default true. */
   readonly persistent?: boolean;
+  /** Told of each refusal, also while the first good identity is still waited for. */
+  readonly onRefusal?: (refusal: Refusal) => void;
   readonly clock?: Clock;
   readonly logger?: Logger;
 };

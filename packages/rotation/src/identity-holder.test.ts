@@ -129,6 +129,18 @@ test("a refusal without material is counted once as long as nothing else happens
   holder.close();
 });
 
+test("refusals are told before there is an identity, and after", () => {
+  const told: string[] = [];
+  const holder = createIdentityHolder({ onRefusal: ({ code }) => told.push(code) });
+  holder.refuse("missing", "tls.crt is missing");
+  holder.refuse("missing", "tls.crt is missing");
+  const [good, other] = [material(authority.issue()), material(authority.issue())];
+  holder.offer(good);
+  holder.offer({ ...good, key: other.key });
+  expect(told).toEqual(["missing", "key_mismatch"]);
+  holder.close();
+});
+
 test("a slow reader of refusals keeps the latest few dozen", async () => {
   const holder = createIdentityHolder();
   holder.offer(material(authority.issue()));

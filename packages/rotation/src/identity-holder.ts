@@ -14,6 +14,8 @@ export interface HolderOptions extends GateOptions {
   readonly logger?: Logger;
   /** What the source itself has to warn of, asked whenever the status is. */
   readonly warnings?: () => readonly string[];
+  /** Told of each refusal, also while there is no source yet that could be asked. */
+  readonly onRefusal?: (refusal: Refusal) => void;
 }
 
 export type OfferResult =
@@ -213,6 +215,7 @@ class Holder implements IdentityHolder {
     this.#stale = { refusal, reason };
     this.#logger.warn({ code, reason: message, kept: refusal.kept }, "identity update refused");
     this.#refusals.publish(refusal);
+    this.#options.onRefusal?.(refusal);
     return refusal;
   }
 
