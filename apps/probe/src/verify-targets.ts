@@ -1,10 +1,11 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { delay, failure } from "@newleaf/daemon";
+import { delay, failure, usageError } from "@newleaf/daemon";
 import {
   type Generation,
   type IdentitySource,
   isProved,
+  RotationError,
   resolveTarget,
   type ServedReport,
   type ServedTarget,
@@ -38,12 +39,18 @@ export interface VerifyResult {
   readonly ok: boolean;
 }
 
-/** Every address behind every target; a name that does not resolve is a target that cannot be reached. */
+/**
+ * Every address behind every target; a name that does not resolve is a target that cannot be reached. A target that
+ * cannot be read is a usage error.
+ */
 export async function expandTargets(targets: readonly string[]): Promise<readonly (string | ServedTarget)[]> {
   const expanded = await Promise.all(
     targets.map((target) =>
       resolveTarget(target).catch((error: NodeJS.ErrnoException) => {
         if (error.syscall === "getaddrinfo") return [target];
+        if (error instanceof RotationError && error.code === "ERR_ROTATION_OPTIONS") {
+          throw usageError(error.message, "name host and port, such as backend:8443 or postgres://db");
+        }
         throw error;
       }),
     ),

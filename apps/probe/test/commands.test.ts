@@ -129,3 +129,13 @@ test.each([
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toContain(message);
 });
+
+test.each(["ftp://x", "localhost:0", "localhost", "https://", ":8443", "unix:relative"])(
+  "verify %s: exit 2, one line and a hint",
+  async (target) => {
+    const { code, stdout, stderr } = await run(["verify", "localhost:1", target]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/^newleaf verify: target .* is not one of .*\nhint: .*\n$/);
+    expect(stderr).toContain(JSON.stringify(target));
+  },
+);
