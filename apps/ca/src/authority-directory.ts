@@ -104,6 +104,15 @@ export async function holdsAuthority(directory: string): Promise<boolean> {
   return found.includes(true);
 }
 
+/** Refuses to publish an identity where an authority lives: its ca.crt would be replaced by a copy. */
+export async function refuseAuthorityDirectory(directory: string): Promise<void> {
+  const own = [authorityFiles.key, authorityFiles.index].map((name) => stat(join(directory, name)));
+  if ((await Promise.allSettled(own)).every(({ status }) => status === "rejected")) return;
+  throw new CaError("ERR_CA_EXISTS", `${directory} is the directory of an authority; nothing was issued`, {
+    hint: "choose a directory of its own with --out",
+  });
+}
+
 export async function saveIndex(directory: string, index: AuthorityIndex): Promise<void> {
   await writeDurably(join(directory, authorityFiles.index), formatIndex(index), 0o600);
 }

@@ -7,7 +7,7 @@ import {
   type LeafCommand,
   z,
 } from "@newleaf/daemon";
-import { type OpenAuthority, openAuthority } from "./authority-directory.ts";
+import { type OpenAuthority, openAuthority, refuseAuthorityDirectory } from "./authority-directory.ts";
 import { type IdentityRequest, latestOf } from "./authority-index.ts";
 import { withDirectoryLock } from "./directory-lock.ts";
 import { CaError } from "./error.ts";
@@ -105,6 +105,7 @@ export const issueCommand: LeafCommand = defineCommand({
     const request = requestOf(config);
     const issued = await withDirectoryLock(await existing(config.ca), context.signal, async () => {
       const open = await openAuthority(config.ca);
+      await refuseAuthorityDirectory(directory);
       if (!config.force) await refuseToReplace(open, name, directory, now);
       if (config.dryRun) return undefined;
       return issueIdentity(open, { name, request, directory, layout: config.layout }, now);

@@ -10,7 +10,7 @@ import {
   issueCertificate,
   parsePrivateKey,
 } from "@newleaf/x509";
-import { type OpenAuthority, saveIndex } from "./authority-directory.ts";
+import { type OpenAuthority, refuseAuthorityDirectory, saveIndex } from "./authority-directory.ts";
 import { type IdentityRequest, type IssuedCertificate, withCertificate } from "./authority-index.ts";
 import { CaError } from "./error.ts";
 import { type Layout, type PublishedFile, publishFiles } from "./publish-files.ts";
@@ -38,6 +38,7 @@ export interface Issued {
  */
 export async function issueIdentity(open: OpenAuthority, order: IssueOrder, now: Date): Promise<Issued> {
   const { authority, directory } = open;
+  await refuseAuthorityDirectory(order.directory);
   const notAfter = endOf(open, order.request.durationMs, now);
   const key =
     order.reuseKey === true

@@ -145,6 +145,19 @@ test("issue refuses to replace a certificate that is valid, or files that are th
   expect(leafOf(world.file("there"))?.subject.commonName).toBe("b");
 });
 
+test("issue never writes into the directory of an authority, not even when forced", async () => {
+  using world = await authority();
+  const before = readFileSync(join(world.ca, "ca.crt"), "utf8");
+  for (const more of [[], ["--force"], ["--dry-run"]]) {
+    const result = await newleaf(["ca", "issue", "a", "--ca", world.ca, "--out", world.ca, ...more]);
+    expect(result).toMatchObject({ code: 1, stdout: "" });
+    expect(result.stderr).toMatch(/ is the directory of an authority; nothing was issued\nhint: .*--out\n$/);
+  }
+  expect(lstatSync(join(world.ca, "ca.crt")).isFile()).toBe(true);
+  expect(readFileSync(join(world.ca, "ca.crt"), "utf8")).toBe(before);
+  expect(readdirSync(world.ca).sort()).toEqual([".gitignore", "ca.crt", "ca.key", "crl.pem", "index.json"]);
+});
+
 test.each([
   [["--dns", "not a name"], "--dns"],
   [["--ip", "10.0.0.256"], "--ip"],
