@@ -57,10 +57,7 @@ export function collectConfig(file: string, object: HclObject, overrides: Overri
 }
 
 function legacyKey(lower: string): ScalarKey | undefined {
-  return scalarKeyNames.find((key) => {
-    const definition: { readonly legacy?: string } = scalarKeys[key];
-    return definition.legacy?.toLowerCase() === lower;
-  });
+  return scalarKeyNames.find((key) => scalarKeys[key].legacy?.toLowerCase() === lower);
 }
 
 function sourceName(key: string): string {

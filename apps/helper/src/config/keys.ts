@@ -9,8 +9,38 @@ export interface KeyDefinition {
   readonly own?: true;
 }
 
+export type ScalarKey =
+  | "agent_address"
+  | "cert_dir"
+  | "svid_file_name"
+  | "svid_key_file_name"
+  | "svid_bundle_file_name"
+  | "cert_file_mode"
+  | "key_file_mode"
+  | "jwt_bundle_file_name"
+  | "jwt_bundle_file_mode"
+  | "jwt_svid_file_mode"
+  | "add_intermediates_to_bundle"
+  | "include_federated_domains"
+  | "omit_expired"
+  | "hint"
+  | "cmd"
+  | "cmd_args"
+  | "pid_file_name"
+  | "renew_signal"
+  | "daemon_mode"
+  | "log_level"
+  | "publish"
+  | "layout"
+  | "credential_file_name"
+  | "trust_domain_bundle_file_name"
+  | "file_owner"
+  | "fetch_timeout"
+  | "renew_signal_on_jwt"
+  | "restart";
+
 /** Every key but `jwt_svids`, `health_checks` and `reload`, which have parts. */
-export const scalarKeys = {
+export const scalarKeys: Readonly<Record<ScalarKey, KeyDefinition>> = {
   agent_address: {
     value: "address",
     description: "Workload API: a path, unix:///path or tcp://IP:port",
@@ -82,12 +112,12 @@ export const scalarKeys = {
     own: true,
   },
   restart: { value: "policy", description: "when the command ended: no, on-failure or always", own: true },
-} as const satisfies Readonly<Record<string, KeyDefinition>>;
+};
 
-export type ScalarKey = keyof typeof scalarKeys;
+export type BlockKey = "jwt_svids" | "health_checks" | "reload";
 
 /** Keys with parts: their value on the command line or in the environment is HCL or JSON. */
-export const blockKeys = {
+export const blockKeys: Readonly<Record<BlockKey, KeyDefinition>> = {
   jwt_svids: {
     value: "hcl",
     description: 'JWT SVIDs to write: [{ jwt_audience = "a", jwt_svid_file_name = "f" }]',
@@ -97,9 +127,7 @@ export const blockKeys = {
     value: "hcl",
     description: 'one or more blocks: reload "nginx" { verify { address = "127.0.0.1:443" } }',
   },
-} as const satisfies Readonly<Record<string, KeyDefinition>>;
-
-export type BlockKey = keyof typeof blockKeys;
+};
 
 export const scalarKeyNames: readonly ScalarKey[] = Object.keys(scalarKeys) as ScalarKey[];
 export const blockKeyNames: readonly BlockKey[] = Object.keys(blockKeys) as BlockKey[];
