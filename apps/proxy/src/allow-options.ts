@@ -27,7 +27,7 @@ export const allowOptions: OptionsOf<AllowConfig> = {
   },
   allowCn: {
     flag: "--allow-cn <name>",
-    description: "let in clients with this common name in their subject",
+    description: "let in clients with this common name, the only one in their subject",
     schema: names,
     repeatable: true,
   },

@@ -9,7 +9,10 @@ export const allow: {
   uri(...patterns: readonly string[]): Authorizer;
   /** SPIFFE IDs: as `uri`, for certificates that are X.509-SVIDs, with exactly one URI name. */
   spiffeId(...patterns: readonly string[]): Authorizer;
-  /** The subject's common name, octet for octet. For old certificates: any CA of the bundle may write it. */
+  /**
+   * The subject's common name, octet for octet; a subject with several has none. For old certificates: any CA of the
+   * bundle may write it.
+   */
   commonName(...names: readonly string[]): Authorizer;
   /** Whoever one of these allows. */
   oneOf(...authorizers: readonly Authorizer[]): Authorizer;

@@ -3,6 +3,7 @@ import { createManualClock } from "@newleaf/testing";
 import { type Certificate, issueIntermediate } from "@newleaf/x509";
 import { describe, expect, test } from "vitest";
 import { createAuthority, createIdentity, crl, HOUR, issue } from "../test/server-fixture.ts";
+import { allow } from "./authorize.ts";
 import { createPeerGuard, type GuardVerdict, type PresentedPeer } from "./peer-guard.ts";
 
 const authority = createAuthority();
@@ -155,6 +156,20 @@ test("a certificate that cannot be read is refused, not thrown", () => {
   expect(outcome(guard.admit({ ...presented, fingerprint: undefined }, identity.source.current()))).toBe(
     "no_certificate",
   );
+});
+
+test.each([
+  ["CN=frontend,O=shop", "ok"],
+  ["CN=frontend,CN=somebody", "not_allowed"],
+  ["CN=somebody,CN=frontend", "not_allowed"],
+  ["CN=frontend+CN=somebody", "not_allowed"],
+  ["CN=frontend,CN=frontend", "not_allowed"],
+  ["O=frontend", "not_allowed"],
+])("a common name counts when it is the only one: %s", (subject, expected) => {
+  const { clock, identity } = setUp();
+  const guard = createPeerGuard({ authorize: allow.commonName("frontend"), clock });
+  const { certificate } = issue(authority, { subject });
+  expect(outcome(guard.admit(present(certificate), identity.source.current()))).toBe(expected);
 });
 
 test("an open connection is judged like a new one", async () => {

@@ -11,7 +11,7 @@ import type { Generation } from "./generation.ts";
 import { createBoundedCache } from "./internal/bounded-cache.ts";
 import type { PeerTrustObjection } from "./peer-trust.ts";
 import type { RejectionCode } from "./rejection.ts";
-import type { Authorizer, VerifiedPeer } from "./verified-peer.ts";
+import { type Authorizer, onlyCommonName, type VerifiedPeer } from "./verified-peer.ts";
 
 /** What TLS shows of the other side. OpenSSL has checked that it holds the leaf's key, or the ticket's secret. */
 export interface PresentedPeer {
@@ -141,7 +141,7 @@ export function createPeerGuard(options: {
       generation: found.generation,
       dnsNames: found.dnsNames,
       uris: found.uris,
-      commonName: found.leaf.subject.commonName,
+      commonName: onlyCommonName(found.leaf),
       address,
       resumed,
     });

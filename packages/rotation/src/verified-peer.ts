@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { Certificate } from "@newleaf/x509";
+import { ATTRIBUTE, type Certificate } from "@newleaf/x509";
 
 /** Who is at the other end of a connection that was let in: its certificate and the path that was validated. */
 export interface VerifiedPeer {
@@ -12,7 +12,10 @@ export interface VerifiedPeer {
   readonly generation: number;
   readonly dnsNames: readonly string[];
   readonly uris: readonly string[];
-  /** Names nobody who goes by RFC 9525; only `allow.commonName` looks at it. */
+  /**
+   * The common name of a subject with exactly one. Names nobody who goes by RFC 9525; only `allow.commonName` looks
+   * at it.
+   */
   readonly commonName: string | undefined;
   /** `192.0.2.1:4711`, `[2001:db8::1]:4711` or `unix`. */
   readonly address: string;
@@ -22,6 +25,12 @@ export interface VerifiedPeer {
 
 /** Decides by a verified peer whether it may come in. Called for each connection and each new generation. */
 export type Authorizer = (peer: VerifiedPeer) => boolean;
+
+/** Of several common names each reader takes another one to be the name: then there is none. */
+export function onlyCommonName({ subject }: Certificate): string | undefined {
+  const { length } = subject.attributes.filter(({ oid }) => oid === ATTRIBUTE.CN);
+  return length === 1 ? subject.commonName : undefined;
+}
 
 const PEER = Symbol("newleaf.peer");
 
