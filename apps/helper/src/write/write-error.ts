@@ -1,0 +1,33 @@
+import { HelperError } from "../error.ts";
+
+/** What the file system refused, with what is left of the old state: all of it. */
+export function writeError(directory: string, error: unknown): HelperError {
+  if (error instanceof HelperError) return error;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const what = error instanceof Error && "syscall" in error ? ` (${String(error.syscall)})` : "";
+  const reason = reasons[code] ?? (error instanceof Error ? error.message : String(error));
+  const hint = hints[code];
+  return new HelperError(
+    "ERR_HELPER_WRITE",
+    `cannot write to ${directory}: ${reason}${what}; the files there are as they were`,
+    { cause: error, ...(hint === undefined ? {} : { hint }) },
+  );
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  ENOENT: "there is no such directory",
+  ENOTDIR: "part of the path is no directory",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the quota is used up",
+  EROFS: "the file system is read-only",
+  EISDIR: "a directory has the name of a file",
+};
+
+const hints: Readonly<Record<string, string>> = {
+  EACCES: "cert_dir must belong to this user, or be writable for it",
+  EPERM:
+    'file_owner needs the capability CAP_CHOWN; links need a file system that has them, or publish = "files"',
+  ENOENT: "cert_dir must exist before; it is not created",
+};
