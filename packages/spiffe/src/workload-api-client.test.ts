@@ -1,0 +1,434 @@
+import { status } from "@grpc/grpc-js";
+import type { X509SVIDResponse } from "@newleaf/proto";
+import {
+  createManualClock,
+  createSpiffeAuthority,
+  startWorkloadApi,
+  type WorkloadApiOptions,
+  type WorkloadApiServer,
+} from "@newleaf/testing";
+import { expect, onTestFinished, test } from "vitest";
+import type { SpiffeError } from "./error.ts";
+import type { WorkloadApiUpdate } from "./internal/workload-stream.ts";
+import {
+  createWorkloadApiClient,
+  type WorkloadApiClient,
+  type WorkloadApiClientOptions,
+} from "./workload-api-client.ts";
+import type { X509Context } from "./x509-context.ts";
+
+const authority = createSpiffeAuthority();
+const other = createSpiffeAuthority({ trustDomain: "other.org" });
+
+interface Watch {
+  /** The next update, within ten seconds. */
+  next(): Promise<WorkloadApiUpdate<X509Context>>;
+  value(): Promise<X509Context>;
+  failure(): Promise<Extract<WorkloadApiUpdate<X509Context>, { kind: "failure" }>>;
+}
+
+async function start(options: Partial<WorkloadApiOptions> = {}): Promise<WorkloadApiServer> {
+  const server = await startWorkloadApi({ authority, ...options });
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  return server;
+}
+
+function clientOf(server: WorkloadApiServer, options: WorkloadApiClientOptions = {}): WorkloadApiClient {
+  return createWorkloadApiClient({ address: server.address, ...options });
+}
+
+function watch(client: WorkloadApiClient): Watch {
+  const stop = new AbortController();
+  const updates = client.watchX509Context(stop.signal);
+  onTestFinished(() => stop.abort());
+  const next: Watch["next"] = async () => {
+    const { value } = await within(10_000, updates.next());
+    return value as WorkloadApiUpdate<X509Context>;
+  };
+  return {
+    next,
+    value: async () => {
+      const update = await next();
+      if (update.kind === "value") return update.value;
+      throw update.error;
+    },
+    failure: async () => {
+      const update = await next();
+      if (update.kind === "failure") return update;
+      throw new Error("a value");
+    },
+  };
+}
+
+function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing within ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<SpiffeError> {
+  return promise.then(
+    () => {
+      throw new Error("it was fulfilled");
+    },
+    (error: SpiffeError) => error,
+  );
+}
+
+const ids = ({ svids }: X509Context): string[] => svids.map(({ id }) => `${id}`);
+
+test.each([false, true])("Workload Endpoint 3: every call carries the metadata, tcp: %s", async (tcp) => {
+  const server = await start({ tcp });
+  const client = clientOf(server);
+  await client.fetchX509Context();
+  await client.fetchX509Bundles();
+  const [svid] = await client.fetchJwtSvids({ audience: "db" });
+  await client.fetchJwtBundles();
+  await client.validateJwtSvid({ token: svid!.token, audience: "db" });
+  const stop = new AbortController();
+  for (const updates of [client.watchX509Context, client.watchX509Bundles, client.watchJwtBundles]) {
+    expect((await updates(stop.signal).next()).value).toMatchObject({ kind: "value" });
+  }
+  stop.abort();
+  expect(server.counters.withoutMetadata).toBe(0);
+  expect(server.counters.calls).toEqual({
+    FetchX509SVID: 2,
+    FetchX509Bundles: 2,
+    FetchJWTSVID: 1,
+    FetchJWTBundles: 2,
+    ValidateJWTSVID: 1,
+  });
+  await server.until(({ open }) => Object.values(open).every((count) => count === 0));
+});
+
+test.each([status.INVALID_ARGUMENT, status.UNIMPLEMENTED])(
+  "Workload Endpoint 6: status %s is reported and not retried",
+  async (code) => {
+    const server = await start();
+    server.fail(code);
+    const error = await errorOf(watch(clientOf(server)).next());
+    expect(error).toMatchObject({ name: "SpiffeError", code: "ERR_SPIFFE_WORKLOAD_API" });
+    expect(server.counters.calls.FetchX509SVID).toBe(1);
+  },
+);
+
+test.each([
+  [status.UNAVAILABLE, "unavailable", "ERR_SPIFFE_UNAVAILABLE"],
+  [status.PERMISSION_DENIED, "permission_denied", "ERR_SPIFFE_PERMISSION_DENIED"],
+  [status.CANCELLED, "unavailable", "ERR_SPIFFE_UNAVAILABLE"],
+  [status.INTERNAL, "unavailable", "ERR_SPIFFE_UNAVAILABLE"],
+  [status.RESOURCE_EXHAUSTED, "unavailable", "ERR_SPIFFE_UNAVAILABLE"],
+  [status.UNAUTHENTICATED, "unavailable", "ERR_SPIFFE_UNAVAILABLE"],
+])("Workload Endpoint 6: status %s is retried", async (code, reason, errorCode) => {
+  const server = await start();
+  server.fail(code);
+  const updates = watch(clientOf(server));
+  expect(await updates.failure()).toMatchObject({ reason, error: { code: errorCode } });
+  server.recover();
+  expect(ids(await updates.value())).toEqual(["spiffe://example.org/workload"]);
+});
+
+test("Workload Endpoint 6: retries back off with jitter from 0.2 s to 10 s, and begin anew after a success", async () => {
+  const server = await start();
+  server.fail(status.UNAVAILABLE);
+  const clock = createManualClock(Date.now());
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const updates = clientOf(server, { clock }).watchX509Context(stop.signal);
+  const retries: number[] = [];
+  const next = async (): Promise<WorkloadApiUpdate<X509Context>> => {
+    const pending = updates.next();
+    await clock.advance(10_000);
+    return (await pending).value as WorkloadApiUpdate<X509Context>;
+  };
+  for (let attempt = 0; attempt < 9; attempt++) {
+    const update = await next();
+    if (update.kind === "failure") retries.push(update.retryInMs);
+  }
+  const full = [200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000];
+  for (const [attempt, retryInMs] of retries.entries()) {
+    expect(retryInMs).toBeGreaterThanOrEqual(full[attempt]! / 2);
+    expect(retryInMs).toBeLessThanOrEqual(full[attempt]!);
+  }
+  expect(new Set(retries).size).toBe(9);
+  server.recover();
+  expect(await next()).toMatchObject({ kind: "value" });
+  server.deny();
+  expect(await next()).toMatchObject({ kind: "failure", retryInMs: expect.toSatisfy((ms) => ms <= 200) });
+});
+
+test("Workload Endpoint 6: who cannot be reached is tried again, and met when it starts", async () => {
+  const server = await start({ started: false });
+  const updates = watch(clientOf(server));
+  const { reason, error } = await updates.failure();
+  expect(reason).toBe("unavailable");
+  expect(error.message).toMatch(/ENOENT/);
+  await server.start();
+  let update = await updates.next();
+  while (update.kind === "failure") update = await updates.next();
+  expect(ids(update.value)).toEqual(["spiffe://example.org/workload"]);
+});
+
+test("Workload API 4.2: a stream that ends is opened again at once, without a word", async () => {
+  const server = await start();
+  const updates = watch(clientOf(server));
+  await updates.value();
+  const before = performance.now();
+  server.drop();
+  await updates.value();
+  expect(performance.now() - before).toBeLessThan(100);
+});
+
+test("Workload API 4.2: a server that closes every stream is not hammered", async () => {
+  const server = await start();
+  const updates = watch(clientOf(server));
+  await updates.value();
+  server.drop();
+  await updates.value();
+  server.drop();
+  expect(await updates.failure()).toMatchObject({ reason: "unavailable" });
+  await updates.value();
+});
+
+test("Workload API 4.2: the connection is established again when the agent restarts and replaces its socket", async () => {
+  const server = await start();
+  const updates = watch(clientOf(server));
+  await updates.value();
+  await server.stop();
+  expect(await updates.failure()).toMatchObject({ reason: "unavailable" });
+  await server.start();
+  let update = await updates.next();
+  while (update.kind === "failure") update = await updates.next();
+  expect(server.counters.calls.FetchX509SVID).toBe(2);
+});
+
+test("Workload API 4.3: every message is taken as the whole", async () => {
+  const server = await start({ workloads: [{ path: "/a" }, { path: "/b" }], federated: [other] });
+  const updates = watch(clientOf(server));
+  const first = await updates.value();
+  expect(ids(first)).toEqual(["spiffe://example.org/a", "spiffe://example.org/b"]);
+  expect([...first.bundles.keys()]).toEqual(["example.org", "other.org"]);
+  server.setWorkloads([{ path: "/b" }]);
+  expect(ids(await updates.value())).toEqual(["spiffe://example.org/b"]);
+});
+
+test("Workload API 4.3: a server that takes the call and says nothing is given up in time", async () => {
+  const server = await start();
+  server.stall();
+  const updates = watch(clientOf(server, { answerTimeoutMs: 50 }));
+  expect((await updates.failure()).error.message).toMatch(/no answer within 50 ms/);
+  server.recover();
+  await updates.value();
+  server.stall();
+  const hasty = clientOf(server, { answerTimeoutMs: 50 });
+  const error = await errorOf(hasty.fetchJwtSvids({ audience: "db" }));
+  expect(error.code).toBe("ERR_SPIFFE_UNAVAILABLE");
+});
+
+test("Workload API 4.4: emptied fields keep nothing of before", async () => {
+  const server = await start({ federated: [other], workloads: [{ hint: "internal" }] });
+  const updates = watch(clientOf(server));
+  expect((await updates.value()).bundles.has("other.org")).toBe(true);
+  server.unfederate("other.org");
+  expect((await updates.value()).bundles.has("other.org")).toBe(false);
+  server.setWorkloads([{}]);
+  expect((await updates.value()).svids[0]!.hint).toBe("");
+  server.redact();
+  expect(await updates.value()).toMatchObject({ svids: [], bundles: new Map(), crls: [] });
+});
+
+test.each(["spiffeId", "x509Svid", "x509SvidKey", "bundle"] as const)(
+  "Workload API 4.5: a message without %s in one of its SVIDs is discarded whole and reported",
+  async (field) => {
+    const server = await start({ workloads: [{ path: "/a" }, { path: "/b" }] });
+    server.send(({ svids }) => {
+      if (field === "spiffeId") svids[1]!.spiffeId = "";
+      else svids[1]![field] = new Uint8Array();
+    });
+    const updates = watch(clientOf(server));
+    const { reason, error } = await updates.failure();
+    expect({ reason, code: error.code }).toEqual({ reason: "discarded", code: "ERR_SPIFFE_WORKLOAD_API" });
+    server.rotate();
+    expect((await updates.value()).svids).toHaveLength(2);
+  },
+);
+
+test.each([
+  ["no protobuf", Buffer.from("no protobuf")],
+  ["a message beyond the limit", Buffer.alloc(1_000_001)],
+])("Workload API 4.5: %s is discarded and reported", async (_, octets) => {
+  const server = await start();
+  server.sendOctets(octets);
+  const updates = watch(clientOf(server, { maxMessageBytes: 1_000_000 }));
+  expect(await updates.failure()).toMatchObject({
+    reason: "discarded",
+    error: { code: "ERR_SPIFFE_WORKLOAD_API" },
+  });
+  server.rotate();
+  await updates.value();
+});
+
+test.each<[string, (message: X509SVIDResponse) => void, string]>([
+  [
+    "an SVID for another ID",
+    ({ svids }) => {
+      svids[0]!.spiffeId = "spiffe://example.org/other";
+    },
+    "ERR_SPIFFE_X509_SVID",
+  ],
+  [
+    "a key that is not the certificate's",
+    ({ svids }) => {
+      svids[0]!.x509SvidKey = authority.issueX509Svid().key;
+    },
+    "ERR_SPIFFE_X509_SVID",
+  ],
+  [
+    "a bundle with garbage at its end",
+    ({ svids }) => {
+      svids[0]!.bundle = Buffer.concat([svids[0]!.bundle, Buffer.from("x")]);
+    },
+    "ERR_SPIFFE_BUNDLE",
+  ],
+  [
+    "a revocation list that cannot be read",
+    (message) => {
+      message.crl = [Buffer.from("nonsense")];
+    },
+    "ERR_SPIFFE_WORKLOAD_API",
+  ],
+])("Workload API 5.2.1: %s discards the message", async (_, change, code) => {
+  const server = await start();
+  server.send(change);
+  expect((await errorOf(clientOf(server).fetchX509Context())).code).toBe(code);
+  expect(await watch(clientOf(server)).failure()).toMatchObject({ reason: "discarded", error: { code } });
+});
+
+test("Workload API 4.6: a federated bundle that cannot be read trusts nobody and stops nothing else", async () => {
+  const server = await start({ federated: [other] });
+  server.send((message) => {
+    message.federatedBundles["spiffe://other.org"] = Buffer.from("nonsense");
+  });
+  const { svids, bundles, warnings } = await clientOf(server).fetchX509Context();
+  expect(svids).toHaveLength(1);
+  expect(bundles.get("other.org")!.certificates).toEqual([]);
+  expect(warnings).toEqual([expect.stringContaining("other.org")]);
+});
+
+test("Workload API 4.6: bundles are kept apart by trust domain", async () => {
+  const server = await start({ federated: [other] });
+  const { bundles } = await clientOf(server).fetchX509Bundles();
+  expect(bundles.get("example.org")!.certificates).toEqual(authority.x509Authorities);
+  expect(bundles.get("other.org")!.certificates).toEqual(other.x509Authorities);
+});
+
+test("Workload API 5.2.1: of SVIDs with the same hint the first is taken", async () => {
+  const workloads = [{ path: "/a", hint: "x" }, { path: "/b", hint: "x" }, { path: "/c" }, { path: "/d" }];
+  const server = await start({ workloads });
+  const context = await clientOf(server).fetchX509Context();
+  expect(ids(context)).toEqual(["a", "c", "d"].map((name) => `spiffe://example.org/${name}`));
+  expect(context.warnings).toEqual([expect.stringContaining('"spiffe://example.org/b"')]);
+});
+
+test("Workload API 5.2.1: more SVIDs or bundles than the limits are discarded", async () => {
+  const server = await start({ workloads: [{ path: "/a" }, { path: "/b" }], federated: [other] });
+  const many = await errorOf(clientOf(server, { maxSvids: 1 }).fetchX509Context());
+  expect(many.message).toMatch(/2 SVIDs, and at most 1/);
+  expect((await errorOf(clientOf(server, { maxBundles: 1 }).fetchX509Bundles())).message).toMatch(
+    /2 bundles/,
+  );
+  expect((await errorOf(clientOf(server, { maxBundles: 1 }).fetchJwtBundles())).message).toMatch(/2 bundles/);
+  expect((await errorOf(clientOf(server, { maxSvids: 1 }).fetchJwtSvids({ audience: "a" }))).code).toBe(
+    "ERR_SPIFFE_WORKLOAD_API",
+  );
+});
+
+test("Workload API 5.2.1: PermissionDenied in mid-stream is reported and retried", async () => {
+  const server = await start();
+  const updates = watch(clientOf(server));
+  await updates.value();
+  server.deny();
+  expect(await updates.failure()).toMatchObject({
+    reason: "permission_denied",
+    error: { code: "ERR_SPIFFE_PERMISSION_DENIED" },
+  });
+  server.recover();
+  await updates.value();
+});
+
+test("Workload API 5.3: the first SVID is the default identity, and the order is kept", async () => {
+  const server = await start({ workloads: [{ path: "/z" }, { path: "/a" }] });
+  expect(ids(await clientOf(server).fetchX509Context())[0]).toBe("spiffe://example.org/z");
+});
+
+test("Workload API 6.2.1: JWT-SVIDs are for the audience asked for, of all identities or of one", async () => {
+  const server = await start({
+    workloads: [{ path: "/a", hint: "x" }, { path: "/b", hint: "x" }, { path: "/c" }],
+  });
+  const client = clientOf(server);
+  const svids = await client.fetchJwtSvids({ audience: ["db", "api"] });
+  expect(svids.map(({ id, hint }) => [`${id}`, hint])).toEqual([
+    ["spiffe://example.org/a", "x"],
+    ["spiffe://example.org/c", ""],
+  ]);
+  expect(svids[0]!.audience).toEqual(["db", "api"]);
+  const [one] = await client.fetchJwtSvids({ audience: "db", id: "spiffe://example.org/b" });
+  expect(`${one!.id}`).toBe("spiffe://example.org/b");
+  const denied = await errorOf(client.fetchJwtSvids({ audience: "db", id: "spiffe://example.org/none" }));
+  expect(denied.code).toBe("ERR_SPIFFE_PERMISSION_DENIED");
+  expect((await errorOf(client.fetchJwtSvids({ audience: [] }))).code).toBe("ERR_SPIFFE_OPTIONS");
+});
+
+test("Workload API 6.2.2: JWT bundles come by trust domain, each the whole", async () => {
+  const server = await start({ federated: [other] });
+  const bundles = await clientOf(server).fetchJwtBundles();
+  expect([...bundles].map(([name, { keys }]) => [name, keys.size])).toEqual([
+    ["example.org", 1],
+    ["other.org", 1],
+  ]);
+});
+
+test("Workload API 6.2.3: a token is validated by the Workload API; a bad one is not in the error", async () => {
+  const server = await start();
+  const client = clientOf(server);
+  const token = await authority.issueJwtSvid({ audience: "db", claims: { role: "reader" } });
+  const { id, claims } = await client.validateJwtSvid({ token, audience: "db" });
+  expect(`${id}`).toBe("spiffe://example.org/workload");
+  expect(claims).toMatchObject({ sub: "spiffe://example.org/workload", role: "reader" });
+  const error = await errorOf(client.validateJwtSvid({ token, audience: "other" }));
+  expect(error.code).toBe("ERR_SPIFFE_JWT_SVID");
+  expect(JSON.stringify(error) + error.message + error.stack).not.toContain(token);
+  server.fail(status.UNIMPLEMENTED);
+  expect((await errorOf(client.validateJwtSvid({ token, audience: "db" }))).code).toBe(
+    "ERR_SPIFFE_WORKLOAD_API",
+  );
+});
+
+test("calls end with their signal", async () => {
+  const server = await start();
+  server.stall();
+  const client = clientOf(server);
+  const stop = new AbortController();
+  const calls = [
+    client.fetchX509Context(stop.signal),
+    client.fetchJwtSvids({ audience: "db", signal: stop.signal }),
+  ];
+  const stream = client.watchX509Context(stop.signal).next();
+  await server.until(
+    ({ calls: { FetchX509SVID, FetchJWTSVID } }) => FetchX509SVID === 2 && FetchJWTSVID === 1,
+  );
+  stop.abort(new Error("enough"));
+  for (const call of calls) await expect(call).rejects.toThrow("enough");
+  expect(await stream).toEqual({ done: true, value: undefined });
+});
+
+test("options that cannot work are refused", () => {
+  expect(() => createWorkloadApiClient({})).toThrow(expect.objectContaining({ code: "ERR_SPIFFE_ADDRESS" }));
+  for (const wrong of [{ maxSvids: 0 }, { maxMessageBytes: -1 }, { answerTimeoutMs: Number.NaN }]) {
+    expect(() => createWorkloadApiClient({ address: "unix:///a", ...wrong })).toThrow(
+      expect.objectContaining({ code: "ERR_SPIFFE_OPTIONS" }),
+    );
+  }
+});
