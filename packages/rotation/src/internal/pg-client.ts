@@ -40,7 +40,9 @@ export class GenerationClient extends pg.Client {
       rejectUnauthorized: true,
       checkServerIdentity: (...shown: Parameters<ClientTls["checkServerIdentity"]>) => check(...shown),
     };
-    super({ ...config, ssl, stream: () => socket });
+    // The pool hides the password from enumeration.
+    const { password } = config;
+    super({ ...config, ...(password === undefined ? {} : { password }), ssl, stream: () => socket });
     if ((this.ssl as unknown) !== ssl) {
       throw new RotationError("ERR_ROTATION_OPTIONS", "the TLS options of the identity were overridden");
     }
