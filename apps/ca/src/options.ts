@@ -35,23 +35,31 @@ export const algorithmOption: TypedOption<KeyAlgorithmName> = {
 /** The name of an identity: a directory name and, by default, a DNS name. */
 export const identityName: z.ZodType<string> = z
   .string()
-  .regex(
-    /^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/,
-    "use letters, digits, dots, dashes and underscores",
-  );
+  .refine((text) => /^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/.test(text), {
+    message: "is not a name",
+    params: {
+      hint: "use up to 128 letters, digits, dots, dashes and underscores, a letter or digit first and last",
+    },
+  });
+
+const dnsPattern =
+  /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$/;
 
 export const dnsName: z.ZodType<string> = z
   .string()
-  .max(253)
-  .regex(
-    /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$/,
-    "not a DNS name",
-  );
+  .refine((text) => text.length <= 253 && dnsPattern.test(text), {
+    message: "is not a DNS name",
+    params: { hint: "write it as backend.shop.svc, or *.shop.svc for any one label" },
+  });
 
-export const ipAddress: z.ZodType<string> = z
-  .string()
-  .refine((text) => isIP(text) !== 0, "not an IP address");
+export const ipAddress: z.ZodType<string> = z.string().refine((text) => isIP(text) !== 0, {
+  message: "is not an IP address",
+  params: { hint: "write it as 192.0.2.1 or 2001:db8::1" },
+});
 
 export const uri: z.ZodType<string> = z
   .string()
-  .regex(/^[a-z][a-z0-9+.-]*:\/\/[\x21-\x7e]+$/i, "not a URI such as spiffe://trust-domain/path");
+  .refine((text) => /^[a-z][a-z0-9+.-]*:\/\/[\x21-\x7e]+$/i.test(text), {
+    message: "is not a URI",
+    params: { hint: "write it as spiffe://trust-domain/path" },
+  });

@@ -168,6 +168,15 @@ test.each([
   const result = await newleaf(["ca", "issue", "a", ...argv]);
   expect(result).toMatchObject({ code: 2, stdout: "" });
   expect(result.stderr).toContain(`newleaf ca issue: ${option}`);
+  expect(result.stderr).toMatch(/\nhint: .*\n$/);
+});
+
+test("a name that cannot be a directory's is bad usage", async () => {
+  for (const name of ["a b", "../a", "a.", "-"]) {
+    const { code, stderr } = await newleaf(["ca", "issue", "--", name]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^newleaf ca issue: name ".*": is not a name\nhint: use up to 128 .*\n$/);
+  }
 });
 
 test("without an authority every command says how to get one", async () => {

@@ -1,10 +1,8 @@
-import { defineCommand, duration, jsonOption, type LeafCommand, z } from "@newleaf/daemon";
+import { defineCommand, duration, jsonOption, type LeafCommand, wholeNumber, z } from "@newleaf/daemon";
+import { expectDns, expectUri } from "./expected-server.ts";
 import { runFrontend } from "./run-frontend.ts";
 import { runRogue } from "./run-rogue.ts";
 import { parseProbeTarget } from "./target-url.ts";
-
-const count = (minimum: number) => z.coerce.number().int().min(minimum);
-const names = z.array(z.string().min(1)).default([]);
 
 /** `newleaf probe URL`: the seed's frontend, legacy application and rogue pod, each made into a check. */
 export const probeCommand: LeafCommand = defineCommand({
@@ -46,7 +44,7 @@ export const probeCommand: LeafCommand = defineCommand({
     concurrency: {
       flag: "--concurrency <n>",
       description: "requests side by side, each at --every",
-      schema: count(1).max(10_000),
+      schema: wholeNumber({ min: 1, max: 10_000 }),
       default: "1",
     },
     timeout: {
@@ -64,19 +62,19 @@ export const probeCommand: LeafCommand = defineCommand({
     expectDns: {
       flag: "--expect-dns <name>",
       description: "DNS name the server must have instead of the URL's host",
-      schema: names,
+      schema: expectDns,
       repeatable: true,
     },
     expectUri: {
       flag: "--expect-uri <uri>",
       description: "URI name (SPIFFE ID) the server must have instead of the URL's host",
-      schema: names,
+      schema: expectUri,
       repeatable: true,
     },
     maxFailures: {
       flag: "--max-failures <n>",
       description: "failed requests that are still no failure of the check",
-      schema: count(0),
+      schema: wholeNumber({ min: 0, max: 1_000_000_000 }),
       default: "0",
     },
     legacy: {

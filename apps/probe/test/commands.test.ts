@@ -122,11 +122,13 @@ test.each([
   [["probe"], "missing required argument"],
   [["probe", "http://x"], "is not an https URL"],
   [["probe", "https://x"], "--certs is required"],
-  [["probe", "https://x", "--certs", "d", "--concurrency", "0"], "--concurrency"],
-  [["probe", "https://x", "--certs", "d", "--expect-dns", "*"], "allow.dns"],
+  [["probe", "https://x", "--certs", "d", "--concurrency", "0"], "is less than 1"],
+  [["probe", "https://x", "--certs", "d", "--max-failures", "few"], "is not a whole number"],
+  [["probe", "https://x", "--certs", "d", "--expect-dns", "*"], "is not a DNS name"],
 ])("%j: exit 2, one line and a hint", async (argv, message) => {
   const { code, stdout, stderr } = await run(argv as string[]);
   expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/^newleaf .*\nhint: .*\n$/);
   expect(stderr).toContain(message);
 });
 

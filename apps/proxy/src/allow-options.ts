@@ -1,34 +1,49 @@
-import { usageError, z } from "@newleaf/daemon";
-import { type Authorizer, allow, RotationError } from "@newleaf/rotation";
+import { checkedTexts, usageError, z } from "@newleaf/daemon";
+import { type Authorizer, allow } from "@newleaf/rotation";
 import type { OptionsOf } from "./options-of.ts";
 
-const names = z.array(z.string().min(1)).default([]);
+type Names = z.ZodType<readonly string[]>;
+
+export const dnsNames: Names = checkedTexts((name) => allow.dns(name), {
+  problem: "is not a DNS name",
+  hint: "write it as frontend.shop.svc, or *.shop.svc for any one label",
+});
+
+export const uriNames: Names = checkedTexts((uri) => allow.uri(uri), {
+  problem: "is not a URI name",
+  hint: "write it as spiffe://shop/frontend, or spiffe://shop/* for all below",
+});
+
+const spiffeIds: Names = checkedTexts((id) => allow.spiffeId(id), {
+  problem: "is not a SPIFFE ID",
+  hint: "write it as spiffe://shop/frontend, or spiffe://shop/* for all below",
+});
 
 /** The flags that say which clients are let in; one of them is required. */
 export const allowOptions: OptionsOf<AllowConfig> = {
   allowDns: {
     flag: "--allow-dns <name>",
     description: "let in clients with this DNS name (`*.shop.svc` for any one label)",
-    schema: names,
+    schema: dnsNames,
     repeatable: true,
   },
   allowUri: {
     flag: "--allow-uri <uri>",
     description: "let in clients with this URI name",
-    schema: names,
+    schema: uriNames,
     repeatable: true,
   },
   allowSpiffeId: {
     flag: "--allow-spiffe-id <id>",
     description:
       "let in clients with this SPIFFE ID (`spiffe://domain/path`, or `spiffe://domain/*` for all below)",
-    schema: names,
+    schema: spiffeIds,
     repeatable: true,
   },
   allowCn: {
     flag: "--allow-cn <name>",
     description: "let in clients with this common name, the only one in their subject",
-    schema: names,
+    schema: z.array(z.string().min(1)).default([]),
     repeatable: true,
   },
   allowAny: {
@@ -50,12 +65,12 @@ export interface AllowConfig {
 /** The authorizer that the flags ask for. A usage error without any: nobody lets everyone in by accident. */
 export function authorizerOf(config: AllowConfig): Authorizer {
   const { allowDns, allowUri, allowSpiffeId, allowCn, allowAny } = config;
-  const named = readable(() => [
+  const named = [
     ...(allowDns.length > 0 ? [allow.dns(...allowDns)] : []),
     ...(allowUri.length > 0 ? [allow.uri(...allowUri)] : []),
     ...(allowSpiffeId.length > 0 ? [allow.spiffeId(...allowSpiffeId)] : []),
     ...(allowCn.length > 0 ? [allow.commonName(...allowCn)] : []),
-  ]);
+  ];
   if (allowAny && named.length > 0) {
     throw usageError(
       "--allow-any makes the other --allow options meaningless",
@@ -70,15 +85,4 @@ export function authorizerOf(config: AllowConfig): Authorizer {
     );
   }
   return allow.oneOf(...named);
-}
-
-/** A pattern that cannot be used is bad usage, not a failure of this program. */
-export function readable<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof RotationError && error.code === "ERR_ROTATION_OPTIONS")
-      throw usageError(error.message);
-    throw error;
-  }
 }

@@ -1,4 +1,4 @@
-import { duration, z } from "@newleaf/daemon";
+import { duration, wholeNumber } from "@newleaf/daemon";
 import type { ForwardTimeouts } from "./forward-http.ts";
 import type { OptionsOf } from "./options-of.ts";
 
@@ -15,13 +15,13 @@ export const limitOptions: OptionsOf<LimitConfig> = {
   maxConnections: {
     flag: "--max-connections <n>",
     description: "connections at the same time; more are closed at once",
-    schema: z.coerce.number().int().min(1).max(1_000_000),
+    schema: wholeNumber({ min: 1, max: 1_000_000 }),
     default: "10000",
   },
   maxHeaderSize: {
     flag: "--max-header-size <octets>",
     description: "of all header fields of one request; more is answered with 431",
-    schema: z.coerce.number().int().min(1_024).max(1_048_576),
+    schema: wholeNumber({ min: 1_024, max: 1_048_576 }),
     default: "16384",
   },
   connectTimeout: {

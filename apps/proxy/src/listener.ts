@@ -1,7 +1,7 @@
 import { lstat, unlink } from "node:fs/promises";
 import { connect, type Server } from "node:net";
 import {
-  failure,
+  DaemonError,
   formatHostPort,
   type HostPort,
   isLoopback,
@@ -76,5 +76,5 @@ function cannotListen(address: ListenAddress, error: NodeJS.ErrnoException): Err
       ? "another process has it; choose another with --listen, or port 0 for a free one"
       : "choose another address with --listen";
   const message = `cannot listen on ${formatListenAddress(address)}: ${error.code ?? error.message}`;
-  return failure(message, { hint, cause: error });
+  return new DaemonError("ERR_DAEMON_LISTEN", message, { hint, cause: error });
 }

@@ -7,15 +7,13 @@ import {
   z,
 } from "@newleaf/daemon";
 import { type Authorizer, allow } from "@newleaf/rotation";
-import { allowOptions, authorizerOf, readable } from "./allow-options.ts";
+import { allowOptions, authorizerOf, dnsNames, uriNames } from "./allow-options.ts";
 import { requireLocal, startProxyClient } from "./client-proxy.ts";
 import { limitOptions, limitsOf } from "./limits.ts";
 import { parseListenAddress } from "./listener.ts";
 import { identityOptions, runProxy } from "./run-proxy.ts";
 import { startProxyServer } from "./server-proxy.ts";
 import { parseClientTarget, parseServerTarget } from "./target.ts";
-
-const names = z.array(z.string().min(1)).default([]);
 
 /** `newleaf proxy server`: mTLS in front of any service. */
 const serverCommand: LeafCommand = defineCommand({
@@ -117,13 +115,13 @@ const clientCommand: LeafCommand = defineCommand({
     expectDns: {
       flag: "--expect-dns <name>",
       description: "DNS name the server must have instead",
-      schema: names,
+      schema: dnsNames,
       repeatable: true,
     },
     expectUri: {
       flag: "--expect-uri <uri>",
       description: "URI name (SPIFFE ID) the server must have instead",
-      schema: names,
+      schema: uriNames,
       repeatable: true,
     },
     preserveHost: {
@@ -162,10 +160,10 @@ const clientCommand: LeafCommand = defineCommand({
 });
 
 function expectation(dns: readonly string[], uris: readonly string[]): Authorizer | undefined {
-  const expected = readable(() => [
+  const expected = [
     ...(dns.length > 0 ? [allow.dns(...dns)] : []),
     ...(uris.length > 0 ? [allow.uri(...uris)] : []),
-  ]);
+  ];
   return expected.length > 0 ? allow.oneOf(...expected) : undefined;
 }
 

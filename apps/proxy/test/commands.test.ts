@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request as plainRequest } from "node:http";
 import { request } from "node:https";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -16,7 +18,24 @@ test.each<[string[], number, string, string]>([
   [["proxy", "server"], 2, "--listen is required", "--listen <host:port>"],
   [[...server, "--target", "builtin:hello"], 2, "nobody would be let in", "--allow-any"],
   [[...server, "--target", "builtin:hello", "--allow-any", "--allow-dns", "a"], 2, "meaningless", "either"],
-  [[...server, "--target", "builtin:hello", "--allow-dns", "*"], 2, 'allow.dns("*")', ""],
+  [
+    [...server, "--target", "builtin:hello", "--allow-dns", "*"],
+    2,
+    '--allow-dns "*" (from the command line): is not a DNS name',
+    "*.shop.svc",
+  ],
+  [
+    [...server, "--target", "builtin:hello", "--allow-spiffe-id", "https://a"],
+    2,
+    "is not a SPIFFE ID",
+    "spiffe://shop/frontend",
+  ],
+  [
+    [...server, "--target", "builtin:hello", "--allow-any", "--log-level", "x"],
+    2,
+    "expected one of",
+    "debug",
+  ],
   [
     [...server, "--target", "https://a", "--allow-any"],
     2,
@@ -31,8 +50,8 @@ test.each<[string[], number, string, string]>([
   [
     [...server, "--target", "builtin:hello", "--allow-any", "--max-connections", "0"],
     2,
-    "--max-connections",
-    "",
+    '--max-connections "0" (from the command line): is less than 1',
+    "from 1 to 1000000",
   ],
   [[...server, "--target", "builtin:hello", "--allow-any"], 1, "no good identity in time", ""],
   [[...client, "--target", "http://a"], 2, "is not TLS", "targets are https://"],
@@ -42,12 +61,13 @@ test.each<[string[], number, string, string]>([
     "from other machines",
     "--insecure-plaintext-listen",
   ],
-  [[...client, "--target", "https://a", "--expect-uri", "x"], 2, "allow.uri", ""],
+  [[...client, "--target", "https://a", "--expect-uri", "x"], 2, "is not a URI name", "spiffe://shop/*"],
 ])("%j", async (argv, code, message, hint) => {
   const result = await run(argv);
   expect(result.code).toBe(code);
   expect(result.stdout).toBe("");
   expect(result.stderr).toContain(message);
+  if (code === 2) expect(result.stderr).toMatch(/^(newleaf .*\nhint: .*\n)+$/);
   expect(result.stderr).toContain(hint);
   expect(result.stderr).not.toContain("    at ");
 });
@@ -90,6 +110,27 @@ test("a proxy without a certificate is alive, says which file is missing, and se
   await expect.poll(() => ask("/readyz"), { timeout: 10_000 }).toBe("200 ready\n");
   stop.abort();
   expect((await running).code).toBe(0);
+  await rm(directory, { recursive: true, force: true });
+});
+
+test("an address that another process has is ERR_DAEMON_LISTEN with a hint", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  const directory = await mkdtemp(join(tmpdir(), "newleaf-commands-"));
+  await using volume = await createAtomicVolume(join(directory, "tls"));
+  await volume.write(createTestAuthority().issue(serverNames).files());
+  const { code, stderr } = await run([
+    "proxy", "server", "--listen", `127.0.0.1:${port}`, "--admin", "off", "--certs", volume.directory,
+    "--target", "builtin:hello", "--allow-any",
+  ]); // biome-ignore format: one command line
+  expect(code).toBe(1);
+  expect(JSON.parse(stderr.trim().split("\n").at(-1) ?? "")).toMatchObject({
+    code: "ERR_DAEMON_LISTEN",
+    error: `cannot listen on 127.0.0.1:${port}: EADDRINUSE`,
+    hint: expect.stringContaining("--listen"),
+  });
+  other.close();
   await rm(directory, { recursive: true, force: true });
 });
 

@@ -29,6 +29,7 @@ export {
   serveAdmin,
 } from "./admin-server.ts";
 export { type Backoff, type BackoffOptions, createBackoff, delay } from "./backoff.ts";
+export { checkedTexts } from "./checked-texts.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export {
   type ArgumentDefinition,
@@ -85,3 +86,4 @@ export { type Daemon, type DaemonFace, type DaemonWork, startDaemon } from "./st
 export { createStyle, type Style, wantsColor } from "./style.ts";
 export { suggest } from "./suggest.ts";
 export { type RunTasksOptions, runTasks, type Task } from "./tasks.ts";
+export { wholeNumber } from "./whole-number.ts";

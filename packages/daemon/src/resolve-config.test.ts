@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { checkedTexts } from "./checked-texts.ts";
 import { parseConfigFile } from "./config-file.ts";
 import { duration } from "./duration.ts";
 import { hostPort } from "./host-port.ts";
 import { type ConfigSources, resolveArguments, resolveOptions } from "./resolve-config.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 const options = {
   listen: { flag: "-l, --listen <host:port>", description: "where", schema: hostPort() },
@@ -67,15 +69,62 @@ test("every problem names option, source and reason, and none stops at the first
       },
       { message: `--timeout (from c.yaml:1:10): "5" has no unit`, hint: expect.stringContaining("1h30m") },
       {
-        message: `--tickets "perhaps" (from NEWLEAF_PROXY_SERVER_TICKETS): invalid input: expected boolean, received string`,
-        hint: undefined,
+        message: `--tickets "perhaps" (from NEWLEAF_PROXY_SERVER_TICKETS): is not yes or no`,
+        hint: "--no-tickets: no resumption",
       },
       {
         message: `--mode "fsat" (from the command line): expected one of fast, safe`,
         hint: "did you mean fast?",
       },
-      { message: `--target "postgres" (from the command line): invalid URL`, hint: undefined },
+      { message: `--target "postgres" (from the command line): is not a URL`, hint: "--target <url>: whom" },
     ],
+  });
+});
+
+test.each([
+  [z.coerce.number(), "x", "is not a number"],
+  [z.coerce.number().int(), "1.5", "is not a whole number"],
+  [z.coerce.number().min(1), "0", "is less than 1"],
+  [z.coerce.number().max(9), "10", "is more than 9"],
+  [z.string().min(1), "", "is empty"],
+  [z.string().min(3), "ab", "is shorter than 3 characters"],
+  [z.string().max(1), "ab", "is longer than 1 characters"],
+  [z.string().regex(/^a$/), "b", "is not written as expected"],
+  [z.string().regex(/^a$/, "is not a"), "b", "is not a"],
+  [z.union([z.literal("off"), z.coerce.number().min(1)]), "0", "is less than 1"],
+  [wholeNumber({ min: 1, max: 9 }), "1e0", "is not a whole number"],
+  [wholeNumber({ min: 1, max: 9 }), "", "is not a whole number"],
+  [wholeNumber({ min: 1, max: 9 }), "0", "is less than 1"],
+  [wholeNumber({ min: 1, max: 9 }), "10", "is more than 9"],
+  [z.array(z.string().min(1)), ["a", ""], "is empty"],
+])("what a schema refuses is said in our words, with the value and a hint: %#", (schema, raw, problem) => {
+  const option = { flag: "--n <n>", description: "how many", schema };
+  const value = Array.isArray(raw) ? raw.at(-1) : raw;
+  expect(resolveOptions({ option }, { ...none, flags: { option: raw } })).toEqual({
+    ok: false,
+    problems: [
+      {
+        message: `--n ${JSON.stringify(value)} (from the command line): ${problem}`,
+        hint: expect.stringMatching(/./),
+      },
+    ],
+  });
+});
+
+test("a number within its limits", () => {
+  expect(wholeNumber({ min: 0, max: 99 }).parse(" 42 ")).toBe(42);
+});
+
+test("texts that cannot be read are refused one by one, with the problem and hint of who reads them", () => {
+  const read = (text: string) => {
+    if (text === "*") throw new Error("no");
+  };
+  const schema = checkedTexts(read, { problem: "is not a name", hint: "write a name" });
+  const who = { flag: "--who <name>", description: "who", schema, repeatable: true };
+  expect(resolveOptions({ who }, none)).toEqual({ ok: true, config: { who: [] } });
+  expect(resolveOptions({ who }, { ...none, env: { NEWLEAF_PROXY_SERVER_WHO: "a,*" } })).toEqual({
+    ok: false,
+    problems: [{ message: `--who "*" (from NEWLEAF_PROXY_SERVER_WHO): is not a name`, hint: "write a name" }],
   });
 });
 

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { ArgumentDefinition, ArgumentMap, OptionDefinition, OptionMap } from "./command.ts";
 import type { ConfigFile } from "./config-file.ts";
+import { describeRefusal } from "./internal/refused-value.ts";
 import { suggest } from "./suggest.ts";
 
 /** Why a configuration was refused: one line that names option and source, and advice when there is some. */
@@ -36,7 +37,7 @@ export function resolveOptions(options: OptionMap, sources: ConfigSources): Reso
     const parsed = option.schema.safeParse(found?.raw);
     if (parsed.success) config[key] = deepFreeze(parsed.data);
     else if (found === undefined) problems.push(missingOption(option, sources));
-    else problems.push(refused(`--${optionName(option)}`, found, parsed.error, option.hint));
+    else problems.push(refused(option, found, parsed.error));
   }
   return problems.length === 0 ? { ok: true, config: Object.freeze(config) } : { ok: false, problems };
 }
@@ -116,15 +117,12 @@ function missingOption(option: OptionDefinition, sources: ConfigSources): Config
   return { message: `--${optionName(option)} is required`, hint: option.hint ?? where };
 }
 
-function refused(name: string, found: Found, error: z.ZodError, fallback: string | undefined): ConfigProblem {
-  const { message, hint } = explain(error);
-  const value =
-    typeof found.raw === "string" && !message.includes(JSON.stringify(found.raw))
-      ? ` ${show(found.raw)}`
-      : "";
+function refused(option: OptionDefinition, found: Found, error: z.ZodError): ConfigProblem {
+  const { shown, problem, hint } = describeRefusal(found.raw, error);
+  const value = shown === undefined ? "" : ` ${shown}`;
   return {
-    message: `${name}${value} (from ${found.source}): ${message}`,
-    hint: hint ?? suggestValue(found.raw, error) ?? fallback,
+    message: `--${optionName(option)}${value} (from ${found.source}): ${problem}`,
+    hint: hint ?? option.hint ?? `${option.flag}: ${option.description}`,
   };
 }
 
@@ -133,33 +131,12 @@ function refusedArgument(argument: ArgumentDefinition, raw: unknown, error: z.Zo
   if (raw === undefined || (Array.isArray(raw) && raw.length === 0)) {
     return { message: `${name} is required`, hint: argument.description };
   }
-  const { message, hint } = explain(error);
-  return { message: `${name} ${show(raw)}: ${message}`, hint: hint ?? suggestValue(raw, error) };
-}
-
-function explain(error: z.ZodError): { message: string; hint: string | undefined } {
-  const [issue] = error.issues;
-  const flat = issue?.code === "invalid_union" ? (issue.errors.at(-1)?.[0] ?? issue) : issue;
-  if (flat === undefined) return { message: "not valid", hint: undefined };
-  const hint = flat.code === "custom" && typeof flat.params?.hint === "string" ? flat.params.hint : undefined;
-  if (flat.code === "invalid_value") return { message: `expected one of ${flat.values.join(", ")}`, hint };
-  return { message: flat.message.replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase()), hint };
-}
-
-function suggestValue(raw: unknown, error: z.ZodError): string | undefined {
-  const [issue] = error.issues;
-  if (issue?.code !== "invalid_value" || typeof raw !== "string") return undefined;
-  const near = suggest(raw, issue.values.map(String));
-  return near === undefined ? undefined : `did you mean ${near}?`;
-}
-
-/** A value for an error line: short, and without the password of a URL. */
-function show(value: unknown): string {
-  const text = (Array.isArray(value) ? value.join(",") : String(value)).replace(
-    /\/\/([^/@:]*):[^/@]*@/,
-    "//$1:***@",
-  );
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+  const { shown, problem, hint } = describeRefusal(raw, error);
+  const value = shown === undefined ? "" : ` ${shown}`;
+  return {
+    message: `${name}${value}: ${problem}`,
+    hint: hint ?? `${argument.placeholder}: ${argument.description}`,
+  };
 }
 
 function deepFreeze<T>(value: T): T {
