@@ -1,5 +1,4 @@
-import { stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import {
   type CommandContext,
   defineCommand,
@@ -12,11 +11,10 @@ import type { CertificateRevocationList } from "@newleaf/x509";
 import { authorityFiles, type OpenAuthority, openAuthority, publishCrl } from "./authority-directory.ts";
 import { type IssuedCertificate, revocationReasons, withRevoked } from "./authority-index.ts";
 import { withDirectoryLock } from "./directory-lock.ts";
-import { writeDurably } from "./durable-file.ts";
 import { CaError } from "./error.ts";
+import { checkCopies, type HandedOut, handOutCrl } from "./hand-out-crl.ts";
 import { existing } from "./issue-command.ts";
 import { caOption, dryRunOption } from "./options.ts";
-import { layoutOf, publishFiles } from "./publish-files.ts";
 import { formatRelative } from "./relative-time.ts";
 import { renderFields } from "./render-fields.ts";
 
@@ -67,6 +65,7 @@ export const revokeCommand: LeafCommand = defineCommand({
   },
   async run(config, context) {
     const now = new Date();
+    await checkCopies(config.copyTo);
     const result = await withDirectoryLock(await existing(config.ca), context.signal, async () => {
       const open = await openAuthority(config.ca);
       const found = findAll(open, config.what, now);
@@ -75,15 +74,14 @@ export const revokeCommand: LeafCommand = defineCommand({
       const revoked = { at: now.toISOString(), reason: config.reason };
       const index = withRevoked(open.index, serials, revoked);
       const { crl, pem } = await publishCrl({ ...open, index }, config.crlDuration, now);
-      await copyCrl(pem, config.copyTo);
-      return { found, crl };
+      return { found, crl, handedOut: await handOutCrl(pem, config.copyTo, config.ca) };
     });
     for (const { name, serialNumber } of config.json ? [] : result.found) {
       context.stdout.write(
         `${result.crl === undefined ? "would revoke" : "revoked"} ${name} ${serialNumber}\n`,
       );
     }
-    if (result.crl !== undefined) reportCrl(context, config, result.crl, result.found);
+    if (result.crl !== undefined) reportCrl(context, config, result, result.found);
   },
 });
 
@@ -93,12 +91,12 @@ export const crlCommand: LeafCommand = defineCommand({
   examples: [{ command: "newleaf ca crl --crl-duration 90d", note: "one that holds for three months" }],
   options: crlOptions,
   async run(config, context) {
-    const crl = await withDirectoryLock(await existing(config.ca), context.signal, async () => {
-      const signed = await publishCrl(await openAuthority(config.ca), config.crlDuration, new Date());
-      await copyCrl(signed.pem, config.copyTo);
-      return signed.crl;
+    await checkCopies(config.copyTo);
+    const signed = await withDirectoryLock(await existing(config.ca), context.signal, async () => {
+      const { crl, pem } = await publishCrl(await openAuthority(config.ca), config.crlDuration, new Date());
+      return { crl, handedOut: await handOutCrl(pem, config.copyTo, config.ca) };
     });
-    reportCrl(context, config, crl, []);
+    reportCrl(context, config, signed, []);
   },
 });
 
@@ -124,28 +122,14 @@ function findAll(open: OpenAuthority, what: string, now: Date): readonly IssuedC
   return found.filter(({ revoked }) => revoked === undefined);
 }
 
-async function copyCrl(pem: string, targets: readonly string[]): Promise<void> {
-  for (const target of targets) {
-    const isDirectory = await stat(target).then(
-      (found) => found.isDirectory(),
-      () => false,
-    );
-    const directory = isDirectory ? target : dirname(resolve(target));
-    if (isDirectory && (await layoutOf(directory)) === "atomic") {
-      await publishFiles(directory, { [authorityFiles.crl]: { content: pem } }, "atomic");
-    } else {
-      await writeDurably(isDirectory ? join(target, authorityFiles.crl) : target, pem, 0o644);
-    }
-  }
-}
-
+/** Says what was done, then throws what was not. */
 function reportCrl(
   { stdout, style }: CommandContext,
-  config: { readonly json: boolean; readonly ca: string; readonly copyTo: readonly string[] },
-  crl: CertificateRevocationList,
+  config: { readonly json: boolean; readonly ca: string },
+  { crl, handedOut }: { readonly crl: CertificateRevocationList; readonly handedOut: HandedOut },
   revoked: readonly IssuedCertificate[],
 ): void {
-  const files = [join(config.ca, authorityFiles.crl), ...config.copyTo];
+  const files = [join(config.ca, authorityFiles.crl), ...handedOut.copies];
   const { revokedCount, thisUpdate, nextUpdate } = crl;
   if (config.json) {
     const serialNumbers = revoked.map(({ serialNumber }) => serialNumber);
@@ -157,12 +141,13 @@ function reportCrl(
       files,
     };
     stdout.write(`${JSON.stringify({ revoked: serialNumbers, crl: list })}\n`);
-    return;
+  } else {
+    const fields: (readonly [string, string])[] = [
+      ["revoked", `${revokedCount} in all`],
+      ["next update", nextUpdate === undefined ? "never" : formatRelative(nextUpdate, new Date())],
+      ["files", files.join("\n")],
+    ];
+    stdout.write(`${style.green("signed")} ${style.bold("revocation list")}\n${renderFields(fields, style)}`);
   }
-  const fields: (readonly [string, string])[] = [
-    ["revoked", `${revokedCount} in all`],
-    ["next update", nextUpdate === undefined ? "never" : formatRelative(nextUpdate, new Date())],
-    ["files", files.join("\n")],
-  ];
-  stdout.write(`${style.green("signed")} ${style.bold("revocation list")}\n${renderFields(fields, style)}`);
+  if (handedOut.failed !== undefined) throw handedOut.failed;
 }

@@ -298,6 +298,46 @@ test("revoke by name lists every valid certificate of it; by serial number only 
   ]);
 });
 
+test("nothing is revoked while --copy-to names what cannot be written to", async () => {
+  using world = await authority();
+  await newleaf(["ca", "issue", "a", "--ca", world.ca]);
+  const before = readFileSync(join(world.ca, "crl.pem"), "utf8");
+  for (const command of [["revoke", "a"], ["crl"]]) {
+    const target = world.file("absent/crl.pem");
+    const refused = await newleaf(["ca", ...command, "--ca", world.ca, "--copy-to", target]);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toMatch(
+      /absent does not exist, so --copy-to .* would fail; nothing was changed\nhint: create/,
+    );
+  }
+  expect(readFileSync(join(world.ca, "crl.pem"), "utf8")).toBe(before);
+  const { certificates } = jsonOf(await newleaf(["ca", "list", "--ca", world.ca, "--json"]));
+  expect(certificates[0].status).toBe("valid");
+});
+
+test("a copy that fails after all leaves the revocation standing, says so, and the others are made", async () => {
+  using world = await authority();
+  await newleaf(["ca", "issue", "a", "--ca", world.ca]);
+  const [bad, good] = [world.file("bad"), world.file("good.pem")];
+  mkdirSync(join(bad, "crl.pem", "in the way"), { recursive: true });
+  const result = await newleaf([
+    ...["ca", "revoke", "a", "--ca", world.ca, "--json"],
+    ...["--copy-to", bad, "--copy-to", good],
+  ]);
+  expect(result.code).toBe(1);
+  expect(result.stderr).toContain(`not copied to ${bad}: `);
+  expect(result.stderr).toContain(
+    `; what was revoked stays so, see ${join(world.ca, "crl.pem")}\nhint: copy`,
+  );
+  expect(jsonOf(result).crl).toMatchObject({
+    revokedCount: 1,
+    files: [join(world.ca, "crl.pem"), good],
+  });
+  for (const list of [join(world.ca, "crl.pem"), good]) {
+    expect(parseCrls(readFileSync(list))[0]?.revokedCount).toBe(1);
+  }
+});
+
 test("a list copied into an atomic volume is swapped with it and survives a renewal", async () => {
   using world = await authority();
   const out = world.file("certs");
