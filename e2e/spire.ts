@@ -21,7 +21,7 @@ export interface SpireOptions {
 /** A SPIRE server and an agent of its trust domain on 127.0.0.1; everything of theirs is in one temporary folder. */
 export interface Spire extends AsyncDisposable {
   readonly trustDomain: string;
-  /** The Workload API's socket, and the same as `unix:` address. */
+  /** The Workload API's socket, and the same as an address. */
   readonly socketPath: string;
   readonly address: string;
   /** Serves the bundle by the https_spiffe profile. */
@@ -40,9 +40,9 @@ export interface Spire extends AsyncDisposable {
 }
 
 /**
- * Starts both. The agent asks the server every half second and the server reads its entries as often, so a change
- * arrives within about a second. An SVID that lives T seconds is renewed after about (T - 10) / 2, because SPIRE
- * dates it 10 s back and renews at half of its life: 14 s is a rotation every two seconds.
+ * Starts both, in a fraction of a second. The agent asks the server every half second and the server reads its entries
+ * as often, so a change arrives within a second. An SVID that lives T seconds is renewed after (T - 10) / 2, because
+ * SPIRE dates it 10 s back and renews at half of its life: 12 is a rotation every second, 60 every 25.
  */
 export async function startSpire(options: SpireOptions): Promise<Spire> {
   const trustDomain = options.trustDomain ?? "example.org";
@@ -90,7 +90,7 @@ export async function startSpire(options: SpireOptions): Promise<Spire> {
   return {
     trustDomain,
     socketPath,
-    address: `unix:${socketPath}`,
+    address: `unix://${socketPath}`,
     bundleEndpoint: {
       url: `https://127.0.0.1:${bundlePort}`,
       spiffeId: `spiffe://${trustDomain}/spire/server`,
