@@ -1,27 +1,61 @@
+import type { Demo } from "./demo.ts";
+import type { ServedRotations } from "./served-rotations.ts";
+
 /** How one client fared. */
 export interface ClientTally {
   readonly requests: number;
   readonly failures: number;
 }
 
-/** What the demo ends with, and prints with `--json`. */
-export interface DemoResult {
-  /** Certificates that replaced another one at the backend, each proved to be served. */
+/** What every demo ends with. */
+export interface DemoTally {
+  /** Certificates that replaced another one at the server, each proved to be served. */
   readonly rotations: number;
-  /** Of all clients that must not fail; the legacy client and the rogue are not among them. */
+  /** Of all clients that must not fail; those that must, such as the rogue, are not among them. */
   readonly requests: number;
   readonly failures: number;
-  /** Peers that the backend refused, by reason. */
+  /** Peers that the server refused, by reason. */
   readonly refused: Readonly<Record<string, number>>;
-  /** From the moment `..data` moved to the handshake that showed the new leaf. */
+  /** From the moment a new leaf was there to the handshake that showed it. */
   readonly servedLagMs: { readonly p50: number; readonly p99: number; readonly max: number };
   /** Connections that were open at a rotation and have gone without loss. */
   readonly drained: number;
   readonly clients: Readonly<Record<string, ClientTally>>;
-  readonly legacy: { readonly failedAfterMs: number | null; readonly reason: string | null };
-  readonly caRollovers: number;
   /** What the demo is there to show and did not happen, in sentences; empty when all is well. */
   readonly problems: readonly string[];
+}
+
+/** What `newleaf demo` ends with, and prints with `--json`. */
+export interface DemoResult extends DemoTally {
+  readonly legacy: { readonly failedAfterMs: number | null; readonly reason: string | null };
+  readonly caRollovers: number;
+}
+
+/** Counts up what is left of a demo that is over, and says what is wrong with it. */
+export function tallyOf(demo: Demo, served: ServedRotations): DemoTally {
+  for (const client of demo.clients) {
+    const { requests, failures } = client.tally();
+    if (failures > 0) {
+      demo.problem(
+        `${client.name}: ${failures} of ${requests} requests failed, last: ${client.lastFailure()}`,
+      );
+    }
+    if (requests === 0) demo.problem(`${client.name} made no request`);
+  }
+  if (served.rotations === 0) demo.problem("nothing rotated");
+  const clients = demo.tallies();
+  const all = Object.values(clients);
+  const lags = served.lagsMs;
+  return {
+    rotations: served.rotations,
+    requests: all.reduce((sum, { requests }) => sum + requests, 0),
+    failures: all.reduce((sum, { failures }) => sum + failures, 0),
+    refused: demo.refused,
+    servedLagMs: { p50: percentile(lags, 0.5), p99: percentile(lags, 0.99), max: Math.max(0, ...lags) },
+    drained: served.drained,
+    clients,
+    problems: demo.problems,
+  };
 }
 
 /** The value below which the share `p` of the values lies; 0 without values. */

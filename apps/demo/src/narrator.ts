@@ -1,19 +1,21 @@
 import type { CommandContext } from "@newleaf/daemon";
 import type { ClientTally } from "./demo-result.ts";
 
-/** What a person sees while the demo runs. */
+export type EventKind = "step" | "rotation" | "good" | "bad";
+
+/** What a person sees while a demo runs. */
 export interface Narrator extends Disposable {
   /** One event, told in order. */
-  tell(kind: "step" | "rotation" | "good" | "bad", text: string): void;
+  tell(kind: EventKind, text: string): void;
 }
 
 /** What the live view shows above the latest events. */
 export interface DemoFacts {
+  readonly title: string;
   readonly elapsedMs: number;
   readonly durationMs: number;
-  readonly rotations: number;
-  readonly servedLagMs: number | undefined;
-  readonly serving: string;
+  /** What is served, by whom. */
+  readonly headlines: readonly string[];
   readonly clients: Readonly<Record<string, ClientTally>>;
   readonly refused: Readonly<Record<string, number>>;
 }
@@ -25,13 +27,13 @@ const FRAME_MS = 200;
 export function createNarrator(context: CommandContext, facts: () => DemoFacts): Narrator {
   const { stderr, style } = context;
   const started = Date.now();
-  const marks = {
+  const marks: Readonly<Record<EventKind, string>> = {
     step: style.bold("»"),
     rotation: style.cyan("↻"),
     good: style.green("✓"),
     bad: style.red("✗"),
   };
-  const line = (kind: keyof typeof marks, text: string): string =>
+  const line = (kind: EventKind, text: string): string =>
     `${style.dim(`${((Date.now() - started) / 1000).toFixed(1).padStart(5)}s`)} ${marks[kind]} ${text}`;
   if (stderr.isTTY !== true) {
     return { tell: (kind, text) => void stderr.write(`${line(kind, text)}\n`), [Symbol.dispose]: () => {} };
@@ -62,16 +64,14 @@ export function createNarrator(context: CommandContext, facts: () => DemoFacts):
 function renderFacts(facts: DemoFacts, style: CommandContext["style"]): string[] {
   const share = Math.min(1, facts.elapsedMs / facts.durationMs);
   const bar = `${"█".repeat(Math.round(share * 30))}${"░".repeat(30 - Math.round(share * 30))}`;
-  const lag =
-    facts.servedLagMs === undefined ? "" : `, last proved served after ${facts.servedLagMs.toFixed(1)} ms`;
   const clients = Object.entries(facts.clients).map(([name, { requests, failures }]) => {
     const failed = failures === 0 ? style.green("0 failed") : style.red(`${failures} failed`);
     return `  ${name.padEnd(18)}${String(requests).padStart(7)} requests  ${failed}`;
   });
   const refused = Object.entries(facts.refused).map(([code, count]) => `${code} ${count}`);
   return [
-    `${style.bold("newleaf demo")}  ${style.cyan(bar)}  ${(facts.elapsedMs / 1000).toFixed(0)} s`,
-    `backend  ${style.bold(String(facts.rotations))} rotations${lag}; serving ${facts.serving}`,
+    `${style.bold(facts.title)}  ${style.cyan(bar)}  ${(facts.elapsedMs / 1000).toFixed(0)} s`,
+    ...facts.headlines,
     ...clients,
     `refused  ${refused.join(", ") || "none yet"}`,
   ];

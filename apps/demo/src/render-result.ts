@@ -1,31 +1,54 @@
 import type { Style } from "@newleaf/daemon";
-import type { DemoResult } from "./demo-result.ts";
+import type { DemoResult, DemoTally } from "./demo-result.ts";
 
-/** The table at the end, for people. */
+/** A row of the table: what, and how it came out. */
+export type ResultRow = readonly [label: string, value: string];
+
+/** The table at the end of `newleaf demo`, for people. */
 export function renderResult(result: DemoResult, style: Style): string {
-  const failures = (count: number): string => (count === 0 ? style.green("0") : style.red(String(count)));
-  const row = (label: string, value: string): string => `${label.padEnd(22)}${value}`;
-  const { servedLagMs: lag, legacy } = result;
-  const ms = (value: number): string => `${value.toFixed(1)} ms`;
-  const legacyLine =
-    legacy.failedAfterMs === null
+  const { failedAfterMs, reason } = result.legacy;
+  const legacy =
+    failedAfterMs === null
       ? style.red("never failed")
-      : `failed after ${(legacy.failedAfterMs / 1000).toFixed(1)} s: ${legacy.reason}`;
+      : `failed after ${(failedAfterMs / 1000).toFixed(1)} s: ${reason}`;
+  return renderTable(result, style, {
+    above: [["CA rollovers", String(result.caRollovers)]],
+    below: [["legacy application", legacy]],
+  });
+}
+
+/** The table of any demo; `above` follows its rotations, `below` the peers that were refused. */
+export function renderTable(
+  tally: DemoTally,
+  style: Style,
+  own: { readonly above?: readonly ResultRow[]; readonly below?: readonly ResultRow[] } = {},
+): string {
+  const failures = (count: number): string => (count === 0 ? style.green("0") : style.red(String(count)));
+  const ms = (value: number): string => `${value.toFixed(1)} ms`;
+  const { servedLagMs: lag } = tally;
+  const rows: readonly ResultRow[] = [
+    ["rotations", `${tally.rotations}, each proved by a handshake that showed the new leaf`],
+    ...(own.above ?? []),
+    ["swap to served", `p50 ${ms(lag.p50)}, p99 ${ms(lag.p99)}, max ${ms(lag.max)}`],
+    ["connections drained", String(tally.drained)],
+    ["requests", `${tally.requests}, failures ${failures(tally.failures)}`],
+    ...Object.entries(tally.clients).map(
+      ([name, client]): ResultRow => [
+        `  ${name}`,
+        `${String(client.requests).padStart(6)}  failures ${failures(client.failures)}`,
+      ],
+    ),
+    ["refused", ""],
+    ...Object.entries(tally.refused).map(
+      ([code, count]): ResultRow => [`  ${code}`, String(count).padStart(6)],
+    ),
+    ...(own.below ?? []),
+  ];
   return [
     "",
     style.bold("Result"),
-    row("rotations", `${result.rotations}, each proved by a handshake that showed the new leaf`),
-    row("CA rollovers", String(result.caRollovers)),
-    row("swap to served", `p50 ${ms(lag.p50)}, p99 ${ms(lag.p99)}, max ${ms(lag.max)}`),
-    row("connections drained", String(result.drained)),
-    row("requests", `${result.requests}, failures ${failures(result.failures)}`),
-    ...Object.entries(result.clients).map(([name, tally]) =>
-      row(`  ${name}`, `${String(tally.requests).padStart(6)}  failures ${failures(tally.failures)}`),
-    ),
-    row("refused", ""),
-    ...Object.entries(result.refused).map(([code, count]) => row(`  ${code}`, String(count).padStart(6))),
-    row("legacy application", legacyLine),
-    ...result.problems.map((problem) => style.red(`problem: ${problem}`)),
+    ...rows.map(([label, value]) => `${label.padEnd(22)}${value}`),
+    ...tally.problems.map((problem) => style.red(`problem: ${problem}`)),
     "",
   ].join("\n");
 }
