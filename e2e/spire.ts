@@ -16,6 +16,8 @@ export interface SpireOptions {
   readonly ownSvidSeconds?: number;
   /** How long the authority's certificate lives; a day by default. */
   readonly caSeconds?: number;
+  /** An authority on disk above the server's own, which is then an intermediate one in each chain. */
+  readonly upstream?: { readonly certificateFile: string; readonly keyFile: string };
 }
 
 /** A SPIRE server and an agent of its trust domain on 127.0.0.1; everything of theirs is in one temporary folder. */

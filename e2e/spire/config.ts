@@ -7,6 +7,7 @@ interface SpireConfiguration {
   readonly socketPath: string;
   readonly ownSvidSeconds?: number;
   readonly caSeconds?: number;
+  readonly upstream?: { readonly certificateFile: string; readonly keyFile: string };
 }
 
 /** Keys are kept on disk, so that a restart is a restart and not a new authority. */
@@ -45,8 +46,21 @@ plugins {
   }
   NodeAttestor "join_token" { plugin_data {} }
   KeyManager "disk" { plugin_data { keys_path = "${options.directory}/keys.json" } }
+  ${options.upstream === undefined ? "" : upstreamAuthority(options.upstream)}
 }
 `;
+}
+
+function upstreamAuthority({
+  certificateFile,
+  keyFile,
+}: NonNullable<SpireConfiguration["upstream"]>): string {
+  return `UpstreamAuthority "disk" {
+    plugin_data {
+      cert_file_path = "${certificateFile}"
+      key_file_path = "${keyFile}"
+    }
+  }`;
 }
 
 export function agentConfig(options: SpireConfiguration & { readonly joinToken: string }): string {
