@@ -1,6 +1,6 @@
 // What a real SPIRE says of trust reaches the peers: its authority rolls over, and another trust domain is federated and
 // dropped. Needs: spire.
-import { spiffe, type X509Source } from "@newleaf/spiffe";
+import { parseSpiffeBundle, spiffe, watchFederatedBundle, type X509Source } from "@newleaf/spiffe";
 import { describe, expect, test } from "vitest";
 import { component } from "../component.ts";
 import { createRigidClient } from "../spire/rigid-client.ts";
@@ -81,4 +81,21 @@ describe.skipIf(program === undefined)("trust by SPIRE (needs: spire)", () => {
     await expect(rigid.get()).rejects.toThrow();
     expect(service.rejections.at(-1)?.code).toBe("unknown_authority");
   }, 120_000);
+
+  test("the server's bundle endpoint is read by https_spiffe, and followed through a new authority", async () => {
+    await using spire = await startSpire({ program: program! });
+    await using followed = await watchFederatedBundle({
+      trustDomain: spire.trustDomain,
+      url: spire.bundleEndpoint.url,
+      profile: { type: "https_spiffe", endpointId: spire.bundleEndpoint.spiffeId },
+      bundle: parseSpiffeBundle(spire.trustDomain, await spire.bundle()),
+    });
+    expect(followed.status()).toMatchObject({ polls: 1, failures: 0 });
+    expect(followed.current().x509Authorities.certificates).toHaveLength(1);
+    await spire.authority.prepare();
+    await followed.refresh();
+    expect(followed.status()).toMatchObject({ polls: 2, failures: 0 });
+    expect(followed.current().x509Authorities.certificates).toHaveLength(2);
+    expect(followed.current().jwtAuthorities.size).toBeGreaterThan(0);
+  });
 });
