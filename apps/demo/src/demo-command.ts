@@ -36,6 +36,7 @@ export const demoCommand: LeafCommand = defineCommand({
   async run(config, context) {
     const result = await runDemo(config, context);
     context.stdout.write(config.json ? `${JSON.stringify(result)}\n` : renderResult(result, context.style));
+    if (result.interrupted) context.signal.throwIfAborted();
     return result.problems.length === 0 ? 0 : 1;
   },
 });

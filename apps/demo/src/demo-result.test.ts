@@ -25,6 +25,7 @@ const good: DemoResult = {
   clients: { undici: { requests: 300, failures: 0 } },
   legacy: { failedAfterMs: 9_000, reason: "expired" },
   caRollovers: 1,
+  interrupted: false,
   problems: [],
 };
 
@@ -34,6 +35,8 @@ test("the table has the figures, and problems where there are any", () => {
   expect(text).toContain("p50 4.0 ms, p99 9.3 ms, max 9.3 ms");
   expect(text).toContain("failed after 9.0 s: expired");
   expect(text).not.toContain("problem");
+  const early = { ...good, legacy: { failedAfterMs: null, reason: null }, interrupted: true };
+  expect(renderResult(early, createStyle(false))).toMatch(/Interrupted[\s\S]*had not failed yet/);
   const bad = {
     ...good,
     legacy: { failedAfterMs: null, reason: null },

@@ -21,6 +21,8 @@ export interface DemoTally {
   /** Connections that were open at a rotation and have gone without loss. */
   readonly drained: number;
   readonly clients: Readonly<Record<string, ClientTally>>;
+  /** Stopped before its time was over: these are the figures so far. */
+  readonly interrupted: boolean;
   /** What the demo is there to show and did not happen, in sentences; empty when all is well. */
   readonly problems: readonly string[];
 }
@@ -40,9 +42,9 @@ export function tallyOf(demo: Demo, served: ServedRotations): DemoTally {
         `${client.name}: ${failures} of ${requests} requests failed, last: ${client.lastFailure()}`,
       );
     }
-    if (requests === 0) demo.problem(`${client.name} made no request`);
+    if (requests === 0 && !demo.interrupted) demo.problem(`${client.name} made no request`);
   }
-  if (served.rotations === 0) demo.problem("nothing rotated");
+  if (served.rotations === 0 && !demo.interrupted) demo.problem("nothing rotated");
   const clients = demo.tallies();
   const all = Object.values(clients);
   const lags = served.lagsMs;
@@ -54,6 +56,7 @@ export function tallyOf(demo: Demo, served: ServedRotations): DemoTally {
     servedLagMs: { p50: percentile(lags, 0.5), p99: percentile(lags, 0.99), max: Math.max(0, ...lags) },
     drained: served.drained,
     clients,
+    interrupted: demo.interrupted,
     problems: demo.problems,
   };
 }

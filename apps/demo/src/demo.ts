@@ -17,6 +17,7 @@ export interface DemoSetup {
  * problems, and the parts to be taken down at the end, the last one first.
  */
 export class Demo implements AsyncDisposable {
+  readonly #interrupting: AbortSignal;
   readonly #durationMs: number;
   readonly #startedAt = Date.now();
   readonly #over = new AbortController();
@@ -25,10 +26,12 @@ export class Demo implements AsyncDisposable {
   readonly #clients: DemoClient[] = [];
   readonly #refused: Record<string, number> = {};
   readonly #problems: string[] = [];
+  #interrupted = false;
   /** Aborts when the demo is interrupted, and when it is over. */
   readonly signal: AbortSignal;
 
   constructor(context: CommandContext, options: DemoSetup) {
+    this.#interrupting = context.signal;
     this.#durationMs = options.durationMs;
     this.signal = AbortSignal.any([context.signal, this.#over.signal]);
     this.#narrator = createNarrator(context, () => ({
@@ -39,6 +42,11 @@ export class Demo implements AsyncDisposable {
       clients: this.tallies(),
       refused: this.#refused,
     }));
+  }
+
+  /** It was stopped before it was over: what has not happened yet is no problem. */
+  get interrupted(): boolean {
+    return this.#interrupted;
   }
 
   get clients(): readonly DemoClient[] {
@@ -82,6 +90,17 @@ export class Demo implements AsyncDisposable {
     return Object.fromEntries(this.#clients.map((client) => [client.name, client.tally()]));
   }
 
+  /** Has a story told; one that is cut off by an interruption, or comes after it, tells nothing. */
+  async play<T>(story: () => Promise<T>): Promise<T | undefined> {
+    if (this.signal.aborted) return undefined;
+    try {
+      return await story();
+    } catch (error) {
+      if (this.signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
   /** Waits until this share of the demo's time has passed, or it is interrupted. */
   async until(share: number): Promise<void> {
     const left = Math.max(0, share * this.#durationMs - this.#elapsedMs());
@@ -90,6 +109,7 @@ export class Demo implements AsyncDisposable {
 
   /** Ends the clients, so that none of them meets a server that is stopping, then whatever hangs on the signal. */
   async finish(): Promise<void> {
+    this.#interrupted = this.#interrupting.aborted;
     for (const client of this.#clients) await client[Symbol.asyncDispose]();
     this.#over.abort();
   }

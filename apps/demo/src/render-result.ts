@@ -9,7 +9,9 @@ export function renderResult(result: DemoResult, style: Style): string {
   const { failedAfterMs, reason } = result.legacy;
   const legacy =
     failedAfterMs === null
-      ? style.red("never failed")
+      ? result.interrupted
+        ? "had not failed yet"
+        : style.red("never failed")
       : `failed after ${(failedAfterMs / 1000).toFixed(1)} s: ${reason}`;
   return renderTable(result, style, {
     above: [["CA rollovers", String(result.caRollovers)]],
@@ -46,7 +48,7 @@ export function renderTable(
   ];
   return [
     "",
-    style.bold("Result"),
+    tally.interrupted ? style.yellow("Interrupted; the result so far") : style.bold("Result"),
     ...rows.map(([label, value]) => `${label.padEnd(22)}${value}`),
     ...tally.problems.map((problem) => style.red(`problem: ${problem}`)),
     "",

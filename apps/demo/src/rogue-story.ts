@@ -22,6 +22,7 @@ export async function tellRogueStory(demo: Demo, world: World, backend: Backend)
     timeoutMs: 5_000,
     signal: demo.signal,
     onResult: ({ description, verdict, seen }) => {
+      if (demo.signal.aborted) return;
       const expected = verdict === "refused" || verdict === "served";
       demo.tell(expected ? "good" : "bad", `${description}: ${verdict.replace("_", " ")} (${seen})`);
       if (!expected && verdict !== "skipped") {

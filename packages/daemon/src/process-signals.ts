@@ -17,6 +17,8 @@ export interface ProcessSignalsOptions {
 export interface ProcessSignals extends Disposable {
   /** Aborts on the first SIGTERM or SIGINT, with an `ERR_DAEMON_INTERRUPTED` that names it. */
   readonly signal: AbortSignal;
+  /** 128 and the number of the first SIGINT or SIGTERM, as shells expect it of a command that was cut off. */
+  readonly exitCode: 130 | 143 | undefined;
   /** Calls back on every SIGHUP; without a callback SIGHUP is ignored. */
   onReload(callback: () => void): Disposable;
 }
@@ -29,6 +31,7 @@ export function handleProcessSignals(options: ProcessSignalsOptions): ProcessSig
   const controller = new AbortController();
   const reloads = new Set<() => void>();
   let timer: { cancel(): void } | undefined;
+  let exitCode: ProcessSignals["exitCode"];
 
   const stop = (name: keyof typeof exitCodes) => () => {
     if (controller.signal.aborted) {
@@ -36,6 +39,7 @@ export function handleProcessSignals(options: ProcessSignalsOptions): ProcessSig
       options.exit(exitCodes[name]);
       return;
     }
+    exitCode = exitCodes[name];
     timer = clock.setTimeout(() => {
       options.say(`did not stop within ${graceMs} ms of ${name}: stopping at once`);
       options.exit(1);
@@ -51,6 +55,9 @@ export function handleProcessSignals(options: ProcessSignalsOptions): ProcessSig
 
   return {
     signal: controller.signal,
+    get exitCode() {
+      return exitCode;
+    },
     onReload(callback) {
       reloads.add(callback);
       return { [Symbol.dispose]: () => void reloads.delete(callback) };

@@ -208,14 +208,18 @@ test("a long-running command that is stopped while it starts ends with 0 too", a
   expect(await run(argv, { signal: AbortSignal.abort() })).toEqual({ code: 0, stdout: "", stderr: "" });
 });
 
-test("a short command that is interrupted says so and fails", async () => {
+test("a short command that is interrupted says so and ends as shells expect it", async () => {
   const reason = new DaemonError("ERR_DAEMON_INTERRUPTED", "interrupted by SIGINT");
   expect(await run(["check", "waits"], { signal: AbortSignal.abort(reason) })).toMatchObject({ code: 1 });
   const emitter = Object.assign(new EventEmitter(), { exit: () => expect.unreachable() });
   const running = run(["check", "waits"], { process: emitter });
   await expect.poll(() => emitter.listenerCount("SIGINT"), { timeout: 15_000 }).toBe(1);
   emitter.emit("SIGINT");
-  expect(await running).toMatchObject({ code: 1, stderr: "newleaf check: interrupted by SIGINT\n" });
+  expect(await running).toMatchObject({ code: 130, stderr: "newleaf check: interrupted by SIGINT\n" });
+  const stopped = run(["check", "waits"], { process: emitter });
+  await expect.poll(() => emitter.listenerCount("SIGTERM"), { timeout: 15_000 }).toBe(1);
+  emitter.emit("SIGTERM");
+  expect(await stopped).toMatchObject({ code: 143, stderr: "newleaf check: interrupted by SIGTERM\n" });
 });
 
 test("an exception nobody caught ends the process with one line", async () => {

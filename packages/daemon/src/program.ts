@@ -35,7 +35,8 @@ export interface ProgramHost {
 
 /**
  * Parses the arguments, resolves the configuration, runs the command and returns the exit code: 0 done, 1 the
- * check failed or a runtime error, 2 bad usage or configuration. Errors are one line on stderr and a `hint:`.
+ * check failed or a runtime error, 2 bad usage or configuration, 130 or 143 a command that SIGINT or SIGTERM cut off
+ * (one that runs until stopped ends with 0 then). Errors are one line on stderr and a `hint:`.
  */
 export async function runProgram(program: Program, host: ProgramHost): Promise<number> {
   const broken = watchBrokenPipe(host.stdout);

@@ -47,7 +47,7 @@ export async function runCommand(program: Program, selection: Selection, host: P
   });
   const context = createContext(program, name, host, logger, signals, common);
   const end = (error: unknown) =>
-    endOf(error, { context, command: selection.command, level: common.logLevel });
+    endOf(error, { context, command: selection.command, level: common.logLevel, signals });
   using _crash = onCrash(host, logger, end);
   try {
     return (await selection.command.run(resolved.own, context)) ?? 0;
@@ -141,9 +141,9 @@ function createContext(
 /** What an error means for the exit code, and what is said about it. */
 function endOf(
   error: unknown,
-  run: { context: CommandContext; command: LeafCommand; level: LogLevel },
+  run: { context: CommandContext; command: LeafCommand; level: LogLevel; signals: ProcessSignals },
 ): number {
-  const { context, command, level } = run;
+  const { context, command, level, signals } = run;
   const interrupted = context.signal.aborted && isInterruption(error, context.signal);
   if (interrupted && command.longRunning) return 0;
   const message = error instanceof Error ? error.message : String(error);
@@ -156,7 +156,7 @@ function endOf(
     writeProblem(context.stderr, context.commandName, message, interrupted ? undefined : hintOf(error));
     if (stack !== undefined) context.stderr.write(`${stack}\n`);
   }
-  return misused ? 2 : 1;
+  return misused ? 2 : ((interrupted ? signals.exitCode : undefined) ?? 1);
 }
 
 /** What a library throws when it is aborted: the reason itself, an AbortError, or an error caused by either. */
