@@ -1,6 +1,13 @@
 export { spiffe } from "./authorizers.ts";
 export { formatSpiffeBundle, parseSpiffeBundle, type SpiffeBundle } from "./bundle.ts";
+export type { BundleEndpointProfile, HttpsSpiffeProfile, HttpsWebProfile } from "./bundle-endpoint.ts";
 export { SpiffeError, type SpiffeErrorCode } from "./error.ts";
+export {
+  type FederatedBundleSource,
+  type FederationStatus,
+  type WatchFederatedBundleOptions,
+  watchFederatedBundle,
+} from "./federation.ts";
 export { formatJwtBundle, type JwtBundle, type JwtBundles, parseJwtBundle } from "./jwt-bundle.ts";
 export { JWT_SVID_ALGORITHMS, type JwtSvid, parseJwtSvid } from "./jwt-svid.ts";
 export { createSpiffePeerTrust } from "./peer-trust.ts";
