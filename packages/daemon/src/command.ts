@@ -92,7 +92,8 @@ export interface CommandDefinition<O extends OptionMap, A extends ArgumentMap> {
   run(config: ConfigOf<O, A>, context: CommandContext): Promise<ExitCode> | Promise<void> | ExitCode;
 }
 
-export type ExitCode = 0 | 1 | undefined;
+/** 0 or 1 of a command's own; any other code is that of a program it ran in its place. */
+export type ExitCode = number | undefined;
 
 export interface Example {
   readonly command: string;

@@ -44,7 +44,7 @@ export type { ServerTrustOptions } from "./internal/client-tls.ts";
 export type { Logger } from "./logger.ts";
 export { createPeerGuard, type GuardVerdict, type PeerGuard, type PresentedPeer } from "./peer-guard.ts";
 export type { PeerTrust, PeerTrustObjection } from "./peer-trust.ts";
-export { createSignalConsumer, type SignalConsumerOptions } from "./process-consumer.ts";
+export { createSignalConsumer, type SignalConsumerOptions, signalProcess } from "./process-consumer.ts";
 export type { RejectedPeer, Rejection, RejectionCode } from "./rejection.ts";
 export {
   type RolloverOptions,

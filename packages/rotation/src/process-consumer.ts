@@ -35,13 +35,19 @@ export function createSignalConsumer(options: SignalConsumerOptions): Consumer {
   const { name = "signal", signal = "SIGHUP", targets = [] } = options;
   return {
     name,
-    async load() {
-      send(await processId(options.process), signal);
-    },
+    load: () => signalProcess(options.process, signal),
     ...(targets.length > 0
       ? { prove: (generation, stop) => proveServed(targets, generation, proof(options, generation, stop)) }
       : {}),
   };
+}
+
+/** Sends one signal; rejects with ERR_ROTATION_PROCESS when the process is not found or may not be signalled. */
+export async function signalProcess(
+  process: SignalConsumerOptions["process"],
+  signal: NodeJS.Signals,
+): Promise<void> {
+  send(await processId(process), signal);
 }
 
 function proof(

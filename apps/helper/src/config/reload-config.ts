@@ -26,12 +26,12 @@ export interface ReloadConfig {
 export type ReloadAction =
   | {
       readonly kind: "signal";
-      readonly process: { readonly pidFile: string } | { readonly pid: number };
+      readonly process: { readonly pidFile: string } | { readonly pid: () => number };
       readonly signal: NodeJS.Signals;
     }
   | { readonly kind: "exec"; readonly command: readonly string[] }
   | { readonly kind: "http"; readonly url: string; readonly method: string }
-  | { readonly kind: "postgres"; readonly dsn: Secret | undefined; readonly password: Secret | undefined }
+  | { readonly kind: "postgres"; readonly dsn: Secret; readonly password: Secret | undefined }
   | { readonly kind: "nginx"; readonly pidFile: string; readonly test: readonly string[] };
 
 /** Text, or the file that holds it and is read each time. */
@@ -132,7 +132,8 @@ function decodeAction(kind: (typeof kinds)[number], fields: Fields, where: strin
   switch (kind) {
     case "signal": {
       const [pid, signal] = [fields.get("pid"), fields.get("signal")];
-      const process = pid === undefined ? { pidFile: required("pid_file") } : { pid: decodeInteger(pid) };
+      const process =
+        pid === undefined ? { pidFile: required("pid_file") } : { pid: constantly(decodeInteger(pid)) };
       return { kind, process, signal: signal === undefined ? "SIGHUP" : decodeSignal(signal) };
     }
     case "exec": {
@@ -154,6 +155,10 @@ function decodeAction(kind: (typeof kinds)[number], fields: Fields, where: strin
   }
 }
 
+function constantly(pid: number): () => number {
+  return () => pid;
+}
+
 function decodePostgres(text: (key: string) => string | undefined, where: string): ReloadAction {
   const [dsn, dsnFile, passwordFile, dataDir] = ["dsn", "dsn_file", "password_file", "data_dir"].map(text);
   if (dataDir !== undefined) {
@@ -168,6 +173,9 @@ function decodePostgres(text: (key: string) => string | undefined, where: string
   if (dsn !== undefined && dsnFile !== undefined) throw invalid(where, "dsn and dsn_file exclude each other");
   const password = passwordFile === undefined ? undefined : { file: passwordFile };
   if (dsnFile !== undefined) return { kind: "postgres", dsn: { file: dsnFile }, password };
+  if (dsn !== undefined && !URL.canParse(dsn)) {
+    throw invalid(where, "dsn is no URL", "write postgres://user@host:5432/database");
+  }
   if (dsn !== undefined) return { kind: "postgres", dsn: { text: dsn }, password };
   throw invalid(
     where,
