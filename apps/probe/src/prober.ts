@@ -1,5 +1,6 @@
 import { request } from "node:https";
 import type { TLSSocket } from "node:tls";
+import { roundMs } from "@newleaf/daemon";
 import { type Authorizer, createRotatingAgent, type IdentitySource } from "@newleaf/rotation";
 import { type Certificate, parseCertificate } from "@newleaf/x509";
 import { failureReason } from "./failure-reason.ts";
@@ -135,14 +136,14 @@ class Probe {
     this.#requests += 1;
     try {
       const { status, server } = await this.#request(agent);
-      const durationMs = performance.now() - started;
+      const durationMs = roundMs(performance.now() - started);
       if (server) this.#sawServer(server);
       if (status >= 400) throw Object.assign(new Error(`HTTP ${status}`), { status });
       this.#latencies.add(durationMs);
       const serverSerialNumber = server?.serialNumber ?? "";
       this.#emit({ type: "success", at, status, durationMs, serialNumber, serverSerialNumber });
     } catch (error) {
-      this.#failed(error, { at, serialNumber, durationMs: performance.now() - started }, notAfter);
+      this.#failed(error, { at, serialNumber, durationMs: roundMs(performance.now() - started) }, notAfter);
     }
   }
 
@@ -156,7 +157,7 @@ class Probe {
       status === undefined ? failureReason(error) : { reason: `http_${status}`, message: `HTTP ${status}` };
     this.#failures += 1;
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
-    this.#firstFailure ??= { at: facts.at, afterMs: performance.now() - this.#startedAt, reason };
+    this.#firstFailure ??= { at: facts.at, afterMs: roundMs(performance.now() - this.#startedAt), reason };
     const expired =
       notAfter.getTime() <= Date.now() ? `our certificate expired at ${notAfter.toISOString()}; ` : "";
     this.#emit({ type: "failure", reason, message: `${expired}${message}`, ...facts });
@@ -209,7 +210,7 @@ class Probe {
         p99: this.#latencies.percentile(0.99),
         max: this.#latencies.max,
       },
-      durationMs: performance.now() - this.#startedAt,
+      durationMs: roundMs(performance.now() - this.#startedAt),
       firstFailure: this.#firstFailure,
     };
   }

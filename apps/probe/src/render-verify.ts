@@ -1,4 +1,4 @@
-import { formatDuration, type Style } from "@newleaf/daemon";
+import { formatDuration, roundMs, type Style } from "@newleaf/daemon";
 import type { ServedVerdict } from "@newleaf/rotation";
 import { type Certificate, formatName } from "@newleaf/x509";
 import { short } from "./render-probe.ts";
@@ -112,7 +112,7 @@ export function verifyFacts(result: VerifyResult): object {
         }
       : {}),
     ...(message ? { message } : {}),
-    durationMs: Math.round(durationMs),
+    durationMs: roundMs(durationMs),
   };
 }
 

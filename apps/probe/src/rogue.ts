@@ -1,3 +1,4 @@
+import { roundMs } from "@newleaf/daemon";
 import type { Attempt } from "./attempt.ts";
 import { type Names, namesOf } from "./forged-identity.ts";
 import type { RogueMeans } from "./rogue-means.ts";
@@ -61,7 +62,7 @@ async function tryRow(row: RogueRow, options: RogueOptions, names: Names): Promi
   if ("skipped" in attempt) return skipped(attempt.skipped);
   const { outcome, durationMs } = attempt;
   const seen = outcome.kind === "alert" ? `alert ${outcome.detail.replaceAll("_", " ")}` : outcome.detail;
-  return { row: name, description, verdict: judge(row, attempt), seen, durationMs: Math.round(durationMs) };
+  return { row: name, description, verdict: judge(row, attempt), seen, durationMs: roundMs(durationMs) };
 }
 
 const FLAGS = { own: "--certs", authority: "--ca", revoked: "--revoked" } as const;

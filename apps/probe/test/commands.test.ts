@@ -34,6 +34,8 @@ test("probe --json prints an object a line, the summary last", async () => {
     .map((line) => JSON.parse(line) as { type: string });
   expect(lines[0]).toMatchObject({ type: "success", status: 200 });
   expect(lines.at(-1)).toMatchObject({ type: "summary", failures: 0 });
+  expect(result.stdout).toMatch(/"durationMs":\d+\.\d/);
+  expect(result.stdout).not.toMatch(/\d\.\d{4}/);
 });
 
 test("more failures than allowed: exit 1, reasons in the summary", async () => {

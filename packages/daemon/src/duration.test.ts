@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { duration, formatDuration, parseDuration } from "./duration.ts";
+import { duration, formatDuration, parseDuration, roundMs } from "./duration.ts";
 import { DaemonError } from "./error.ts";
 
 test.each([
@@ -47,6 +47,10 @@ test("what formatDuration writes, parseDuration reads back", () => {
     }),
   );
   expect(formatDuration(5_400_000)).toBe("1h30m");
+});
+
+test("milliseconds for machines have at most three decimals", () => {
+  expect([0, 5, 9_003.123_456, 0.000_4, 1.000_6].map(roundMs)).toEqual([0, 5, 9_003.123, 0, 1.001]);
 });
 
 test("the schema holds its limits", () => {

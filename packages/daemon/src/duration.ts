@@ -37,6 +37,11 @@ export function formatDuration(ms: number): string {
   return (ms < 0 && text !== "" ? "-" : "") + (text === "" ? "0s" : text);
 }
 
+/** Milliseconds as machines are told them: to the microsecond. */
+export function roundMs(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}
+
 /** Schema of a duration option: text in, milliseconds out. */
 export function duration(limits: { min?: string; max?: string } = {}): z.ZodType<number, string> {
   return z.string().transform((text, context) => {

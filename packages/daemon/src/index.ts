@@ -51,7 +51,7 @@ export {
   type TypedOption,
 } from "./command.ts";
 export { type ConfigEntry, type ConfigFile, loadConfigFile, parseConfigFile } from "./config-file.ts";
-export { duration, formatDuration, parseDuration } from "./duration.ts";
+export { duration, formatDuration, parseDuration, roundMs } from "./duration.ts";
 export { DaemonError, type DaemonErrorCode, failure, usageError } from "./error.ts";
 export { type Check, type CheckResult, createHealth, type Health, type HealthReport } from "./health.ts";
 export { formatHostPort, type HostPort, hostPort, isLoopback, parseHostPort } from "./host-port.ts";
