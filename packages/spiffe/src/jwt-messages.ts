@@ -9,7 +9,7 @@ import { SpiffeError } from "./error.ts";
 import { type JwtBundle, type JwtBundles, parseJwtBundle } from "./jwt-bundle.ts";
 import { type JwtSvid, parseJwtSvid } from "./jwt-svid.ts";
 import { parseSpiffeId, parseTrustDomain, type SpiffeId } from "./spiffe-id.ts";
-import { atMost, firstOfEachHint, unusable, type WorkloadLimits } from "./x509-context.ts";
+import { atMost, firstOfEachHint, type WorkloadLimits } from "./x509-context.ts";
 
 /** What the Workload API says of a token that it has validated. */
 export interface ValidatedJwtSvid {
@@ -32,13 +32,13 @@ export function readJwtBundles(octets: Uint8Array, limits: WorkloadLimits): JwtB
   return bundles;
 }
 
-/** Reads an answer of FetchJWTSVID, which must be for the audience that was asked for. Throws SpiffeError. */
+/** Reads an answer of FetchJWTSVID, which must be for the audience that was asked for. Throws ERR_SPIFFE_JWT_SVID. */
 export function readJwtSvids(
   { svids }: JWTSVIDResponse,
   audience: readonly string[],
   limits: WorkloadLimits,
 ): readonly JwtSvid[] {
-  atMost(limits.maxSvids, svids.length, "SVIDs");
+  if (svids.length > limits.maxSvids) throw unusable(`more than ${limits.maxSvids} JWT-SVIDs`);
   if (svids.length === 0) throw unusable("no JWT-SVID");
   return Object.freeze(firstOfEachHint(svids, []).map((svid) => readSvid(svid, audience)));
 }
@@ -70,4 +70,8 @@ function readBundle(read: () => JwtBundle): JwtBundle | undefined {
 
 function emptyBundle(trustDomain: JwtBundle["trustDomain"]): JwtBundle {
   return Object.freeze({ trustDomain, keys: new Map() });
+}
+
+function unusable(why: string): SpiffeError {
+  return new SpiffeError("ERR_SPIFFE_JWT_SVID", `the Workload API's answer is discarded: ${why}`);
 }

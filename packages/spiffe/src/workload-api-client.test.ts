@@ -341,7 +341,7 @@ test("Workload API 5.2.1: more SVIDs or bundles than the limits are discarded", 
   );
   expect((await errorOf(clientOf(server, { maxBundles: 1 }).fetchJwtBundles())).message).toMatch(/2 bundles/);
   expect((await errorOf(clientOf(server, { maxSvids: 1 }).fetchJwtSvids({ audience: "a" }))).code).toBe(
-    "ERR_SPIFFE_WORKLOAD_API",
+    "ERR_SPIFFE_JWT_SVID",
   );
 });
 

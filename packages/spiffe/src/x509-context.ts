@@ -93,8 +93,7 @@ export function atMost(limit: number, count: number, what: string): void {
   if (count > limit) throw unusable(`${count} ${what}, and at most ${limit} are taken`);
 }
 
-/** A message that is discarded for want of a field, or for too much. */
-export function unusable(why: string): SpiffeError {
+function unusable(why: string): SpiffeError {
   return new SpiffeError("ERR_SPIFFE_WORKLOAD_API", `the Workload API's message is discarded: ${why}`);
 }
 
