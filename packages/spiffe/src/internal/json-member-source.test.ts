@@ -29,3 +29,9 @@ test("it agrees with JSON.parse about every member that is no object or list", (
     ),
   );
 });
+
+test("long texts take it neither long nor deep", () => {
+  const long = `${"\\".repeat(500_000)}"[{`;
+  const json = JSON.stringify({ a: long, b: Array(200_000).fill([]), n: 7 });
+  expect(jsonMemberSource(json, "n")).toBe("7");
+});

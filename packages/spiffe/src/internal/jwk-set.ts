@@ -1,10 +1,7 @@
 import { SpiffeError } from "../error.ts";
 import type { UntrustedJwk } from "./jwk.ts";
 
-export const JWK_SET_LIMITS: { readonly maxBytes: number; readonly maxKeys: number } = {
-  maxBytes: 1024 * 1024,
-  maxKeys: 1000,
-};
+const JWK_SET_LIMITS = { maxBytes: 1024 * 1024, maxKeys: 1000 };
 
 export interface JwkSet {
   /** The document as it was read, which is an object. */
