@@ -22,6 +22,16 @@ export const manifest: readonly CommandEntry[] = [
     () => import("@newleaf/probe"),
   ),
   entry(
+    "doctor",
+    "what is wrong between the certificates stored and those served, and what mends it",
+    () => import("@newleaf/doctor"),
+  ),
+  entry(
+    "helper",
+    "keep SPIFFE credentials on disk current, reload what reads them, and prove that they are served",
+    () => import("@newleaf/helper"),
+  ),
+  entry(
     "inspect",
     "what certificates, keys, bundles and revocation lists say, and what will break",
     () => import("@newleaf/ca"),

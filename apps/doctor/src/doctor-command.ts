@@ -1,0 +1,102 @@
+import { defineCommand, duration, jsonOption, type LeafCommand, usageError, z } from "@newleaf/daemon";
+import { parseTarget } from "@newleaf/rotation";
+import { diagnose } from "./diagnose.ts";
+import { gather } from "./gather.ts";
+import { renderReport, reportJson } from "./render-report.ts";
+
+const path = z.string().min(1).optional();
+const target = z.string().superRefine((text, context) => {
+  try {
+    parseTarget(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+  }
+});
+
+/** `newleaf doctor [TARGET…]`: stored against served, and in words which failure it is. */
+export const doctorCommand: LeafCommand = defineCommand({
+  name: "doctor",
+  summary: "what is wrong between the certificates stored and those served, and what mends it",
+  description:
+    "Looks once at what is stored, at what each target serves and at what PostgreSQL says of its last reload, and " +
+    "says which of the known failures this is, with the command that mends it. Changes nothing. Exits 0 when all is " +
+    "well, 1 when something is wrong.",
+  examples: [
+    {
+      command: "newleaf doctor postgres://db --certs /spiffe-certs --client-certs /backend-certs",
+      note: "both sides of a database connection",
+    },
+    {
+      command: "newleaf doctor postgres://127.0.0.1 --postgres postgres:///postgres?host=/var/run/postgresql",
+      note: "beside PostgreSQL, which is asked for its files, its last reload and its sessions",
+    },
+  ],
+  arguments: {
+    targets: {
+      placeholder: "[target...]",
+      description:
+        "https://HOST[:PORT][/PATH], tls://HOST:PORT, HOST:PORT, postgres://HOST[:PORT] or unix:/PATH",
+      schema: z.array(target).default([]),
+    },
+  },
+  options: {
+    certs: { flag: "--certs <dir>", description: "directory that the targets serve from", schema: path },
+    clientCerts: {
+      flag: "--client-certs <dir>",
+      description: "directory of what connects to them: its identity is presented, its bundle judges",
+      schema: path,
+    },
+    postgres: {
+      flag: "--postgres <dsn>",
+      description:
+        "connection to ask for files, last reload and sessions; a password belongs into PGPASSWORD",
+      schema: path,
+    },
+    postgresData: {
+      flag: "--postgres-data <dir>",
+      description: "data directory to read the TLS settings from, where no connection can be made",
+      schema: path,
+    },
+    serverName: {
+      flag: "--server-name <name>",
+      description: "name to ask for (SNI) instead of the target's host",
+      schema: z.string().min(1).optional(),
+    },
+    timeout: {
+      flag: "--timeout <duration>",
+      description: "for each look",
+      schema: duration({ min: "1ms" }),
+      default: "5s",
+    },
+    json: jsonOption,
+  },
+  async run(config, { signal, stdout, style }) {
+    const { targets, certs, clientCerts, postgres, postgresData } = config;
+    if (
+      targets.length === 0 &&
+      [certs, clientCerts, postgres, postgresData].every((given) => given === undefined)
+    ) {
+      throw usageError(
+        "neither a target nor a store was named",
+        "newleaf doctor postgres://db --certs /etc/tls",
+      );
+    }
+    const facts = await gather({
+      targets,
+      certificates: certs,
+      clientCertificates: clientCerts,
+      postgres,
+      postgresData,
+      servername: config.serverName,
+      timeoutMs: config.timeout,
+      signal,
+    });
+    const now = new Date();
+    const report = diagnose(facts, now);
+    const text = config.json
+      ? JSON.stringify(reportJson(report), undefined, 2)
+      : renderReport(report, style, now);
+    stdout.write(`${text}\n`);
+    return report.ok ? 0 : 1;
+  },
+});
