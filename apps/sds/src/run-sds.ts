@@ -4,11 +4,10 @@ import {
   createMetrics,
   parseHostPort,
   runDaemon,
-  systemClock,
   type Task,
   usageError,
 } from "@newleaf/daemon";
-import type { Authorizer, Consumer, IdentitySource } from "@newleaf/rotation";
+import { type Authorizer, type Consumer, type IdentitySource, systemClock } from "@newleaf/rotation";
 import { type AllowConfig, authorizerOf } from "./allow-options.ts";
 import { createIdentityMetrics } from "./identity-metrics.ts";
 import { filePlan, type IdentityPlan, type PlanParts, parseNamedPaths } from "./identity-plan.ts";

@@ -13,6 +13,7 @@ export interface SdsServerOptions {
   readonly keepaliveMs: number;
   readonly logger: Logger;
   readonly metrics?: Metrics;
+  /** Default: the system's. */
   readonly clock?: Clock;
   /** A client has had secrets of these names before, and there are none now. */
   readonly onOrphans?: (names: readonly string[]) => void;

@@ -82,17 +82,6 @@ export class Subscriptions {
     return secrets;
   }
 
-  /** Names that are to be answered and that there is nothing of; asked once. */
-  collectMissing(lookup: SecretLookup): readonly string[] {
-    const missing: string[] = [];
-    for (const [name, entry] of this.#entries) {
-      if (!entry.due || lookup(name)) continue;
-      entry.due = false;
-      missing.push(name);
-    }
-    return missing;
-  }
-
   /** Notes a response that is on its way and returns its nonce. */
   send(secrets: readonly PublishedSecret[]): string {
     for (const { name, version } of secrets) {
