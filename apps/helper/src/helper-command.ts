@@ -10,14 +10,12 @@ import {
   type OptionDefinition,
   z,
 } from "@newleaf/daemon";
-import { type HelperConfig, resolveConfig } from "./config/config.ts";
-import { collectConfig, type Overrides } from "./config/given-config.ts";
+import type { HelperConfig } from "./config/config.ts";
+import type { Overrides } from "./config/given-config.ts";
 import { blockKeys, type KeyDefinition, scalarKeys } from "./config/keys.ts";
 import { HelperError } from "./error.ts";
 import { goArguments } from "./go-arguments.ts";
 import { parseHcl } from "./hcl/parse.ts";
-import { runOnce } from "./run/one-shot.ts";
-import { runHelper } from "./run/run-helper.ts";
 
 const DEFAULT_FILE = "helper.conf";
 const logLevel: OptionDefinition = {
@@ -93,10 +91,13 @@ async function run(values: Readonly<Record<string, unknown>>, context: CommandCo
   const config = await loadConfig(values, context);
   const logger = await loggerFor(config, context);
   for (const warning of config.warnings) logger.warn({ warning }, "configuration");
+  // What only a running helper needs (gRPC above all) is loaded now, so that help and completion stay fast.
   if (!config.daemonMode) {
+    const { runOnce } = await import("./run/one-shot.ts");
     await runOnce(config, logger, context.signal);
     return 0;
   }
+  const { runHelper } = await import("./run/run-helper.ts");
   return runHelper(config, context, logger);
 }
 
@@ -110,6 +111,10 @@ async function loadConfig(
   );
   const path = typeof file === "string" ? file : DEFAULT_FILE;
   const text = await readConfigFile(path, typeof file === "string" || Object.keys(overrides).length === 0);
+  const [{ resolveConfig }, { collectConfig }] = await Promise.all([
+    import("./config/config.ts"),
+    import("./config/given-config.ts"),
+  ]);
   return resolveConfig(collectConfig(path, parseHcl(text, path), overrides), {
     env,
     wrapped: Array.isArray(wrapped) ? wrapped : [],

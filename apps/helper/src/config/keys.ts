@@ -43,7 +43,7 @@ export type ScalarKey =
 export const scalarKeys: Readonly<Record<ScalarKey, KeyDefinition>> = {
   agent_address: {
     value: "address",
-    description: "Workload API: a path, unix:///path or tcp://IP:port",
+    description: "the Workload API: a path, unix:///path or tcp://IP:port",
     legacy: "agentAddress",
   },
   cert_dir: { value: "dir", description: "where files are written; must exist", legacy: "certDir" },
@@ -122,7 +122,10 @@ export const blockKeys: Readonly<Record<BlockKey, KeyDefinition>> = {
     value: "hcl",
     description: 'JWT SVIDs to write: [{ jwt_audience = "a", jwt_svid_file_name = "f" }]',
   },
-  health_checks: { value: "hcl", description: "{ listener_enabled = true }" },
+  health_checks: {
+    value: "hcl",
+    description: "spiffe-helper's health endpoints: { listener_enabled = true }",
+  },
   reload: {
     value: "hcl",
     description: 'one or more blocks: reload "nginx" { verify { address = "127.0.0.1:443" } }',
