@@ -11,8 +11,9 @@ import { expect, test } from "vitest";
 import { clientNames, serverNames, tlsOf } from "./mtls-proxy.ts";
 import { createOutput, run } from "./run-command.ts";
 
-const server = ["proxy", "server", "--listen", "127.0.0.1:0", "--certs", "/nowhere", "--wait", "50ms"];
-const client = ["proxy", "client", "--listen", "127.0.0.1:0", "--certs", "/nowhere", "--wait", "50ms"];
+const common = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--certs", "/nowhere", "--wait", "50ms"];
+const server = ["proxy", "server", ...common];
+const client = ["proxy", "client", ...common];
 
 test.each<[string[], number, string, string]>([
   [["proxy", "server"], 2, "--listen is required", "--listen <host:port>"],
