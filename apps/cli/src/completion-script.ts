@@ -27,7 +27,9 @@ function flatten(commands: readonly Command[], path: readonly string[]): readonl
     own,
     ...commands.flatMap((command) => {
       const below = [...path, command.name];
-      return command.kind === "group" ? flatten(command.commands, below) : [leaf(command, below)];
+      const [group, ...children] = flatten(command.commands, below);
+      const node = command.kind === "group" ? group : leaf(command, below);
+      return node === undefined ? children : [node, ...children];
     }),
   ];
 }
@@ -45,7 +47,11 @@ function leaf(command: LeafCommand, path: readonly string[]): Node {
   const placeholders = Object.values(command.arguments).map(({ placeholder }) => placeholder);
   return {
     path,
-    words: [...named, { word: "--help", summary: "show help" }],
+    words: [
+      ...command.commands.map(({ name, summary }) => ({ word: name, summary })),
+      ...named,
+      { word: "--help", summary: "show help" },
+    ],
     pathOptions: named.filter(({ value }) => isPath(value)).map(({ word }) => word),
     valueOptions: named.filter(({ value }) => value !== undefined && !isPath(value)).map(({ word }) => word),
     takesFiles: placeholders.some((placeholder) => isPath(placeholder)),

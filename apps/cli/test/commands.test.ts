@@ -9,8 +9,8 @@ const leaves = commands.flatMap((command) => leavesOf(command, []));
 
 function leavesOf(command: Command, path: readonly string[]): readonly (readonly [string, LeafCommand])[] {
   const below = [...path, command.name];
-  if (command.kind === "command") return [[below.join(" "), command]];
-  return command.commands.flatMap((child) => leavesOf(child, below));
+  const children = command.commands.flatMap((child) => leavesOf(child, below));
+  return command.kind === "command" ? [[below.join(" "), command], ...children] : children;
 }
 
 test("the listing says what the commands say of themselves", () => {

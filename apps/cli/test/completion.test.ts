@@ -1,5 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { defineCommand, jsonOption, type LeafCommand } from "@newleaf/daemon";
 import { expect, test } from "vitest";
+import { completionScript } from "../src/completion-script.ts";
 import { run } from "./run-in-process.ts";
 
 const absent = spawnSync("bash", ["--version"]).status !== 0;
@@ -25,6 +27,14 @@ test.skipIf(absent)("bash (skipped where absent) completes commands, options and
   expect(complete(stdout, "newleaf", "ca", "issue", "--dns", "")).toEqual([]);
   expect(complete(stdout, "newleaf", "inspect", "et")).toEqual(["etc"]);
   expect(complete(stdout, "newleaf", "ca", "nonsense", "")).toContain("issue");
+});
+
+test.skipIf(absent)("bash completes the words below a command that runs by itself, too", () => {
+  const named = (name: string, commands: readonly LeafCommand[]) =>
+    defineCommand({ name, summary: `${name} it`, options: { json: jsonOption }, commands, run: () => 0 });
+  const script = completionScript("newleaf", [named("show", [named("part", [])])], "bash");
+  expect(complete(script, "newleaf", "show", "")).toEqual(["part", "--json", "--log-level", "--help"]);
+  expect(complete(script, "newleaf", "show", "part", "--j")).toEqual(["--json"]);
 });
 
 test.each(["bash", "zsh", "fish"])("the %s script has every command", async (shell) => {

@@ -88,6 +88,8 @@ export interface CommandDefinition<O extends OptionMap, A extends ArgumentMap> {
    * interrupted. `admin` changes the default of `--admin` from 127.0.0.1:9464, e.g. to `off`.
    */
   readonly longRunning?: boolean | { readonly admin: string };
+  /** Commands under its word beside itself: `newleaf demo` and `newleaf demo spiffe`. Leave out arguments then. */
+  readonly commands?: readonly Command[];
   /** Returns (or resolves to) the exit code: nothing or 0 for done, 1 for a check that failed. */
   run(config: ConfigOf<O, A>, context: CommandContext): Promise<ExitCode> | Promise<void> | ExitCode;
 }
@@ -112,6 +114,7 @@ export interface LeafCommand {
   /** `--log-level`, and what long-running commands have beside it. */
   readonly commonOptions: OptionMap;
   readonly longRunning: boolean;
+  readonly commands: readonly Command[];
   run(
     config: Readonly<Record<string, unknown>>,
     context: CommandContext,
@@ -149,6 +152,7 @@ export function defineCommand<
       longRunning === false ? undefined : { admin: longRunning === true ? defaultAdmin : longRunning.admin },
     ),
     longRunning: longRunning !== false,
+    commands: definition.commands ?? [],
     run: (config: Readonly<Record<string, unknown>>, context: CommandContext) =>
       definition.run(config as ConfigOf<O, A>, context),
   });

@@ -57,6 +57,20 @@ const check = defineCommand({
     return config.what === "bad" ? 1 : 0;
   },
 });
+const show = defineCommand({
+  name: "show",
+  summary: "show everything",
+  options: { size: { flag: "--size <n>", description: "how much", schema: z.string(), default: "1" } },
+  commands: [
+    defineCommand({
+      name: "part",
+      summary: "show a part",
+      options: { size: { flag: "--size <n>", description: "how much", schema: z.string(), default: "2" } },
+      run: ({ size }, { stdout }) => void stdout.write(`part ${size}\n`),
+    }),
+  ],
+  run: ({ size }, { stdout }) => void stdout.write(`everything ${size}\n`),
+});
 const program: Program = {
   name: "newleaf",
   version: "1.2.3",
@@ -69,6 +83,7 @@ const program: Program = {
         defineCommandGroup({ name: "proxy", summary: "mTLS for any service", commands: [server] }),
     },
     { name: "check", summary: "check a thing", load: async () => check },
+    { name: "show", summary: "show everything", load: async () => show },
     { name: "heavy", summary: "slow to load", load: () => Promise.reject(new Error("loaded without need")) },
   ],
 };
@@ -90,7 +105,9 @@ async function run(argv: readonly string[], more: Partial<ProgramHost> = {}) {
 test("--help lists every command without loading one; --version is the version", async () => {
   const help = await run(["--help"]);
   expect(help).toMatchObject({ code: 0, stderr: "" });
-  expect(help.stdout).toMatch(/proxy +mTLS for any service\n +check +check a thing\n +heavy +slow to load/);
+  expect(help.stdout).toMatch(
+    /proxy +mTLS for any service\n +check +check a thing\n +show +show everything\n +heavy +slow to load/,
+  );
   expect(await run(["--version"])).toEqual({ code: 0, stdout: "1.2.3\n", stderr: "" });
 });
 
@@ -128,6 +145,26 @@ test("what cannot be parsed is one line, a hint, and exit code 2", async () => {
     "newleaf check: missing required argument 'what'\nhint: newleaf check --help lists what there is\n",
   );
   expect((await run(["check", "a", "b"])).code).toBe(2);
+});
+
+test("a command that runs by itself may have others under its word, each with its own options", async () => {
+  const env = { NEWLEAF_SHOW_PART_SIZE: "5" };
+  expect(await run(["show"], { env })).toEqual({ code: 0, stdout: "everything 1\n", stderr: "" });
+  expect((await run(["show", "part"], { env })).stdout).toBe("part 5\n");
+  expect((await run(["show", "--size", "3"])).stdout).toBe("everything 3\n");
+  expect((await run(["show", "part", "--size", "4"])).stdout).toBe("part 4\n");
+  const help = await run(["show", "--help"]);
+  expect(help.stdout).toMatch(/Usage: newleaf show \[options\] \[command\][\s\S]*part +show a part/);
+  expect((await run(["show", "part", "--help"])).stdout).toContain("NEWLEAF_SHOW_PART_<OPTION>");
+  expect(await run(["show", "prat"])).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: "newleaf show: unknown command 'prat'\nhint: did you mean part?\n",
+  });
+  expect(await run(["show", "--size", "3", "part"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/option '--size' belongs after 'part'\nhint: /),
+  });
 });
 
 test("the exit code is the command's; --json goes to stdout", async () => {

@@ -2,6 +2,7 @@ import { Command as Commander, Option } from "commander";
 import type { ArgumentDefinition, Command, LeafCommand, OptionDefinition } from "../command.ts";
 import type { CommandEntry, Program, ProgramHost } from "../program.ts";
 import { createStyle, wantsColor } from "../style.ts";
+import { suggest } from "../suggest.ts";
 
 /** What the arguments select: a command, the flags given (by option key) and the positional values. */
 export interface Selection {
@@ -46,6 +47,7 @@ function build(
     for (const child of command.commands) node.addCommand(build(child, path, host, select));
     return node;
   }
+  for (const child of command.commands) node.addCommand(build(child, path, host, select));
   return buildLeaf(node, command, path, select);
 }
 
@@ -69,12 +71,26 @@ function buildLeaf(
   for (const [key, definition] of Object.entries(command.commonOptions)) add(key, definition, true);
   node.addHelpOption(new Option("-h, --help", "show this help").helpGroup("Common options:"));
   node.addHelpText("after", footer(command, path));
+  // What is in excess may be a mistyped command, which is worth a better answer.
+  if (command.commands.length > 0) node.allowExcessArguments();
   return node.action((...received: unknown[]) => {
     const values = received.slice(0, Object.keys(command.arguments).length);
+    refuseMisplaced(node, command, node.args.slice(values.length));
     const given = [...attributes].filter(([, attribute]) => node.getOptionValueSource(attribute) === "cli");
     const flags = Object.fromEntries(given.map(([key, attribute]) => [key, node.getOptionValue(attribute)]));
     select({ command, path, flags, values });
   });
+}
+
+/** What would be left out without a word: options before a command's own word, words that are no command. */
+function refuseMisplaced(node: Commander, { name, commands }: LeafCommand, [extra]: readonly string[]): void {
+  const { parent } = node;
+  const early = parent?.options.find((each) => parent.getOptionValueSource(each.attributeName()) === "cli");
+  if (early !== undefined) node.error(`option '${early.long}' belongs after '${name}'`);
+  if (commands.length === 0 || extra === undefined) return;
+  const words = commands.map((command) => command.name);
+  const near = suggest(extra, words);
+  node.error(`unknown command '${extra}'${near === undefined ? "" : `\n(Did you mean ${near}?)`}`);
 }
 
 function buildOption(definition: OptionDefinition): Option {
@@ -105,6 +121,8 @@ function configure(node: Commander, host: ProgramHost): void {
   const { bold } = createStyle(wantsColor(host.stdout, host.env));
   node
     .exitOverride()
+    // Else a command would take the options behind the word of one below it, where both have them.
+    .enablePositionalOptions()
     .showSuggestionAfterError(true)
     .helpCommand(false)
     .configureHelp({ sortSubcommands: false, styleTitle: bold, subcommandTerm: (child) => child.name() })

@@ -189,9 +189,11 @@ function warnOfUnknownVariables(
     ...Object.values(selection.command.commonOptions),
   ];
   const known = options.map((option) => envName(prefix, option));
+  const others = selection.command.commands.map(({ name }) => envPrefix(program, [...selection.path, name]));
   for (const variable of Object.keys(host.env)) {
     if (!variable.startsWith(`${prefix}_`) || known.includes(variable) || serviceLink.test(variable))
       continue;
+    if (others.some((other) => variable.startsWith(`${other}_`))) continue;
     const near = suggest(variable, known);
     logger.warn(
       { variable, ...(near === undefined ? {} : { near }) },
