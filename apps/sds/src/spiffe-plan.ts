@@ -95,8 +95,8 @@ class WorkloadIdentity implements OpenIdentity {
     this.refresh();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.source[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.source[Symbol.asyncDispose]();
   }
 
   #served(): Served {
