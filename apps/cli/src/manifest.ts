@@ -12,6 +12,11 @@ export const manifest: readonly CommandEntry[] = [
     () => import("@newleaf/proxy"),
   ),
   entry(
+    "sds",
+    "certificates and trust for Envoy, by its secret discovery service",
+    () => import("@newleaf/sds"),
+  ),
+  entry(
     "probe",
     "ask a service over mTLS again and again, or try everything that it must refuse",
     () => import("@newleaf/probe"),
