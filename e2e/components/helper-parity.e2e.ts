@@ -30,7 +30,15 @@ const jwtSvids = [
 ];
 
 /** Options of the file beside the address and the folder, and the names of what must then be there. */
-const table: readonly { name: string; lines: readonly string[]; files: readonly string[] }[] = [
+interface FilesCase {
+  readonly name: string;
+  readonly lines: readonly string[];
+  readonly files: readonly string[];
+  /** How the file is written, if not as these lines. */
+  readonly write?: (lines: readonly string[]) => readonly string[];
+}
+
+const table: readonly FilesCase[] = [
   { name: "the three files", lines: x509, files: x509Files },
   {
     name: "octal modes",
@@ -65,8 +73,21 @@ const table: readonly { name: string; lines: readonly string[]; files: readonly 
   },
   {
     name: "keys in capitals",
-    lines: x509.map((line) => line.replace(/^\w+/, (key) => key.toUpperCase())),
+    lines: x509,
     files: x509Files,
+    write: (lines) => lines.map((line) => line.replace(/^\w+/, (key) => key.toUpperCase())),
+  },
+  {
+    name: "comments, blank lines and a key given twice",
+    lines: x509,
+    files: x509Files,
+    write: (lines) => ["# first", "", ...lines, "// second", x509[0] ?? "", "/* third", "*/"],
+  },
+  {
+    name: "a file of JSON",
+    lines: [...x509, "add_intermediates_to_bundle = true"],
+    files: x509Files,
+    write: (lines) => [`{${lines.map((line) => line.replace(/^(\w+) =/, '"$1":')).join(",\n")}}`],
   },
 ];
 
@@ -75,7 +96,8 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
   let spire: Spire;
   let theirs: Rival;
   let ours: Rival;
-  const common = (): string[] => [`agent_address = "${spire.socketPath}"`, 'cert_dir = "CERT_DIR"'];
+  let renew: () => Promise<void>;
+  const common = (): string[] => [`agent_address = "${spire.socketPath}"`, 'cert_dir = "@CERTS@"'];
 
   beforeAll(async () => {
     const upstream = createOpensslAuthority(join(box, "upstream"), "upstream root");
@@ -90,7 +112,10 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
     }
     const federatesWith = ["zebra.example", "apple.example"];
     const ttl = 3600;
-    await spire.entries.create({ spiffeId: "spiffe://example.org/first", ttl, federatesWith, hint: "first" });
+    const first = { spiffeId: "spiffe://example.org/first", ttl, federatesWith, hint: "first" };
+    const id = await spire.entries.create(first);
+    // Of the identity that is written alone: spiffe-helper signals for the others too.
+    renew = () => spire.entries.update(id, first);
     await spire.entries.create({
       spiffeId: "spiffe://example.org/second",
       ttl,
@@ -111,10 +136,10 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
     );
 
   describe("files", () => {
-    for (const { name, lines, files } of table) {
+    for (const { name, lines, files, write = (all) => all } of table) {
       test(name, async () => {
-        await using reference = theirs.start([...common(), ...lines]);
-        await using candidate = ours.start([...common(), ...lines]);
+        await using reference = theirs.start(write([...common(), ...lines]));
+        await using candidate = ours.start(write([...common(), ...lines]));
         for (const rival of [reference, candidate]) await complete(rival, files);
         expect(Object.keys(published(candidate.directory)).sort()).toEqual([...files].sort());
         // Each pushes on its own, so one may be an update ahead for a moment.
@@ -145,7 +170,7 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
         ...common(),
         ...x509,
         'cmd = "bash"',
-        `cmd_args = "${script} CERT_DIR/../child.log one \\"two three\\""`,
+        `cmd_args = "${script} @CERTS@/../child.log one \\"two three\\""`,
         'renew_signal = "SIGHUP"',
       ];
       const logOf = ({ directory }: HelperRun): string[] => {
@@ -158,7 +183,7 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
       try {
         await until("two commands", () => both.every((rival) => logOf(rival).length === 1));
         for (const length of [2, 3, 4]) {
-          await spire.entries.renew();
+          await renew();
           await until(`signal ${length - 1}`, () => both.every((rival) => logOf(rival).length >= length));
         }
         expect(logOf(candidate)).toEqual(logOf(reference));
@@ -186,7 +211,7 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
           () => target.count("USR1") >= times && target.count("USR2") >= times,
         );
         expect([target.count("USR1"), target.count("USR2")]).toEqual([times, times]);
-        if (times < 3) await spire.entries.renew();
+        if (times < 3) await renew();
       }
     });
   });
@@ -205,7 +230,7 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
       await complete(running, [...x509Files, "jwt_bundle.json"]);
       const ask = async (path: string): Promise<unknown> => {
         const response = await fetch(`http://127.0.0.1:${port}${path}`);
-        const text = (await response.text()).replaceAll(running.directory, "CERT_DIR");
+        const text = (await response.text()).replaceAll(running.directory, "@CERTS@");
         return { path, status: response.status, body: response.status === 404 ? "" : JSON.parse(text) };
       };
       await until("readiness", async () => ((await ask("/set")) as { status: number }).status === 200);
@@ -229,6 +254,10 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
         [...x509, 'pid_file_name = "x"', 'renew_signal = "SIGHUP"'],
       ],
       ["a JWT SVID without a file", [], ['jwt_svids = [{jwt_audience="shop"}]']],
+      ["an unknown key of a JWT SVID", [], [(jwtSvids[0] ?? "").replace("jwt_audience", "nonsense")]],
+      ["a mode that is no number", [], [...x509, 'cert_file_mode = "rw"']],
+      ["a negative mode", [], [...x509, "cert_file_mode = -1"]],
+      ["no HCL at all", [], ["{{{"]],
       ["nothing to write", [], []],
     ];
     for (const [name, args, lines] of cases) {

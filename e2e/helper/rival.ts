@@ -6,7 +6,7 @@ import { type RunningProcess, run, startProcess } from "../process.ts";
 /** A program that takes spiffe-helper's flags and file. */
 export interface Rival {
   readonly name: string;
-  /** Starts it with a file of these lines; `cert_dir` is a new folder, in which relative paths are as well. */
+  /** Starts it with a file of these lines, in which `@CERTS@` is a new folder. */
   start(lines: readonly string[], flags?: readonly string[]): HelperRun;
   /** Its exit code with these arguments, in a folder that holds `helper.conf` with these lines, if any. */
   exitCode(args: readonly string[], lines?: readonly string[]): Promise<number>;
@@ -36,7 +36,7 @@ function createRival(name: string, [program = "", ...command]: readonly string[]
     const directory = join(folder, "certs");
     mkdirSync(directory, { recursive: true });
     const config = join(folder, "helper.conf");
-    writeFileSync(config, lines.map((line) => line.replaceAll("CERT_DIR", directory)).join("\n"));
+    writeFileSync(config, lines.map((line) => line.replaceAll("@CERTS@", directory)).join("\n"));
     return { directory, config };
   };
   return {
