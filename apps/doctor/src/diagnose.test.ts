@@ -313,6 +313,15 @@ describe("Workload API", () => {
   });
 });
 
+test("the Workload API has a newer one than the files: they are not being delivered", () => {
+  const id = "spiffe://shop/db";
+  const [older, newer] = [issue({ uris: [id], notBefore: ago(HOUR / 2 + 1_000) }), issue({ uris: [id] })];
+  const workloadApi = { address: "unix:/agent.sock", svids: [{ id, leaf: newer.certificate }] };
+  expect(only({ targets: [], stored: store(older), workloadApi }).code).toBe("not_delivered");
+  expect(codes({ targets: [], stored: store(newer), workloadApi })).toEqual([]);
+  expect(codes({ targets: [], stored: store(fresh), workloadApi })).toEqual([]);
+});
+
 describe("sessions of a pool", () => {
   const app = issue({ uris: ["spiffe://shop/app"] });
   const serialNumber = app.certificate.serialNumber.toLowerCase().replace(/^0+/, "");

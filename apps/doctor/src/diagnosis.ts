@@ -23,6 +23,7 @@ export type DiagnosisCode =
   | "stored_expired"
   | "stored_unusable"
   | "renewal_overdue"
+  | "not_delivered"
   | "workload_api_unreachable"
   | "workload_api_denied"
   // Clients.

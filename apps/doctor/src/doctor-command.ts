@@ -57,6 +57,12 @@ export const doctorCommand: LeafCommand = defineCommand({
       description: "data directory to read the TLS settings from, where no connection can be made",
       schema: path,
     },
+    workloadApi: {
+      flag: "--workload-api <address>",
+      description:
+        "SPIFFE Workload API, unix:///path: whether it has an identity, and a newer one than is stored",
+      schema: path,
+    },
     serverName: {
       flag: "--server-name <name>",
       description: "name to ask for (SNI) instead of the target's host",
@@ -70,12 +76,10 @@ export const doctorCommand: LeafCommand = defineCommand({
     },
     json: jsonOption,
   },
-  async run(config, { signal, stdout, style }) {
-    const { targets, certs, clientCerts, postgres, postgresData } = config;
-    if (
-      targets.length === 0 &&
-      [certs, clientCerts, postgres, postgresData].every((given) => given === undefined)
-    ) {
+  async run(config, { signal, logger, stdout, style }) {
+    const { targets, certs, clientCerts, postgres, postgresData, workloadApi } = config;
+    const stores = [certs, clientCerts, postgres, postgresData, workloadApi];
+    if (targets.length === 0 && stores.every((given) => given === undefined)) {
       throw usageError(
         "neither a target nor a store was named",
         "newleaf doctor postgres://db --certs /etc/tls",
@@ -87,9 +91,11 @@ export const doctorCommand: LeafCommand = defineCommand({
       clientCertificates: clientCerts,
       postgres,
       postgresData,
+      workloadApi,
       servername: config.serverName,
       timeoutMs: config.timeout,
       signal,
+      logger,
     });
     const now = new Date();
     const report = diagnose(facts, now);

@@ -1,7 +1,9 @@
+import type { Logger } from "@newleaf/daemon";
 import type { Facts, StoreFacts } from "./facts.ts";
 import { askPostgres, type PostgresLook, readPostgresDirectory } from "./internal/look-at-postgres.ts";
 import { locateStore, lookAtStore } from "./internal/look-at-store.ts";
 import { lookAtTarget } from "./internal/look-at-target.ts";
+import { lookAtWorkloadApi } from "./internal/look-at-workload-api.ts";
 
 export interface GatherOptions {
   readonly targets: readonly string[];
@@ -12,18 +14,22 @@ export interface GatherOptions {
   /** A connection string, or the data directory. */
   readonly postgres?: string | undefined;
   readonly postgresData?: string | undefined;
+  /** `unix:///run/spire/agent.sock`; asked as this process, which gets the identity that it is attested to have. */
+  readonly workloadApi?: string | undefined;
   readonly servername?: string | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly logger: Logger;
 }
 
 /** Looks at everything once, and changes nothing. */
 export async function gather(options: GatherOptions): Promise<Facts> {
   const { timeoutMs, signal, servername } = options;
   const look = await lookAtPostgres(options);
-  const [stored, client] = await Promise.all([
+  const [stored, client, workloadApi] = await Promise.all([
     directoryStore(options.certificates) ?? (look?.store && lookAtStore(look.store)),
     directoryStore(options.clientCertificates),
+    options.workloadApi === undefined ? undefined : lookAtWorkloadApi(options.workloadApi, options),
   ]);
   const targets = await Promise.all(
     options.targets.map((target) =>
@@ -41,6 +47,7 @@ export async function gather(options: GatherOptions): Promise<Facts> {
     ...(stored ? { stored } : {}),
     ...(client ? { client } : {}),
     ...(look ? { postgres: look.facts } : {}),
+    ...(workloadApi ? { workloadApi } : {}),
   };
 }
 

@@ -2,7 +2,7 @@
  * `newleaf doctor`: facts are gathered, then diagnosed by a pure function, then reported.
  *
  * ```ts
- * const facts = await gather({ targets: ["postgres://db"], certificates: "/etc/tls", timeoutMs: 5_000, signal });
+ * const facts = await gather({ targets: ["postgres://db"], certificates: "/etc/tls", timeoutMs: 5_000, signal, logger });
  * for (const { code, message, command } of diagnose(facts, new Date()).diagnoses) console.log(code, message, command);
  * ```
  * @module

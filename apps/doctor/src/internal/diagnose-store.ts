@@ -1,7 +1,7 @@
 import type { Diagnosis } from "../diagnosis.ts";
 import type { Facts, StoredFile, StoreFacts } from "../facts.ts";
 import { shellWord } from "./remedies.ts";
-import { moment, relative, rounded, serial } from "./words.ts";
+import { moment, nameOf, relative, rounded, serial } from "./words.ts";
 
 /** An update that is being written has settled after this time. */
 const SETTLED_MS = 5_000;
@@ -22,6 +22,7 @@ export function diagnoseStore(
     mismatch(store, now) ??
     refused(store, now) ??
     (role === "server" ? permissions(store, facts) : undefined) ??
+    undelivered(store, facts) ??
     overdue(store, now);
   return found ? [found] : [];
 }
@@ -113,6 +114,21 @@ function postgresObjection(
   if (serverUid !== undefined && uid !== serverUid)
     return `it belongs to user ${uid}, not to the server's (${serverUid})`;
   return mode & 0o077 ? `its mode is ${octal}` : undefined;
+}
+
+/** The Workload API has a newer certificate of the same identity than the files. */
+function undelivered({ leaf, ...store }: StoreFacts, { workloadApi }: Facts): Diagnosis | undefined {
+  if (!leaf) return undefined;
+  const name = nameOf(leaf);
+  const newer = workloadApi?.svids.find(
+    ({ id, leaf: issued }) => id === name && issued.notBefore > leaf.notBefore,
+  );
+  if (!newer) return undefined;
+  return wrong(store, "not_delivered", {
+    message: `the Workload API has ${serial(newer.leaf)} for ${name}, and the files still hold ${serial(leaf)}`,
+    remedy:
+      "Whoever writes the files does not follow the Workload API: look at the log of spiffe-helper, or use `newleaf helper`.",
+  });
 }
 
 function overdue(store: StoreFacts, now: Date): Diagnosis | undefined {
