@@ -6,7 +6,8 @@ const root = new URL("../", import.meta.url);
 const layers = [
   ["packages/x509", "packages/daemon", "packages/proto"],
   ["packages/rotation", "packages/testing"],
-  ["packages/observe", "packages/spiffe"],
+  ["packages/spiffe"],
+  ["packages/observe"],
   ["apps/ca", "apps/doctor", "apps/helper", "apps/probe", "apps/proxy", "apps/sds"],
   ["apps/demo"],
   ["apps/cli"],

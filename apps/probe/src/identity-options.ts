@@ -1,17 +1,18 @@
 import type { Logger } from "@newleaf/daemon";
-import { type IdentitySource, type Refusal, watchFiles } from "@newleaf/rotation";
+import { watchIdentity } from "@newleaf/observe";
+import type { IdentitySource, Refusal } from "@newleaf/rotation";
 
-/** The identity in a directory with the names that Kubernetes gives the files. */
+/** The identity in a directory with the names that Kubernetes gives the files, or of the Workload API. */
 export function watchCertificates(
-  directory: string,
+  location: string,
   options: {
     readonly signal: AbortSignal;
     readonly logger: Logger;
-    readonly firstTimeoutMs?: number;
+    readonly waitMs?: number;
     readonly onRefusal?: (refusal: Refusal) => void;
   },
 ): Promise<IdentitySource> {
-  return watchFiles({ directory, persistent: false, ...options, logger: quiet(options.logger) });
+  return watchIdentity(location, { persistent: false, ...options, logger: quiet(options.logger) });
 }
 
 /** What goes well is in the output of these commands already. */

@@ -1,4 +1,5 @@
 import { defineCommand, duration, jsonOption, type LeafCommand, wholeNumber, z } from "@newleaf/daemon";
+import { identityLocationHelp } from "@newleaf/observe";
 import { expectDns, expectUri } from "./expected-server.ts";
 import { runFrontend } from "./run-frontend.ts";
 import { runRogue } from "./run-rogue.ts";
@@ -26,8 +27,8 @@ export const probeCommand: LeafCommand = defineCommand({
   arguments: { url: { placeholder: "<url>", description: "https://HOST[:PORT][/PATH]", schema: z.string() } },
   options: {
     certs: {
-      flag: "--certs <dir>",
-      description: "directory with tls.crt, tls.key and ca.crt; only --rogue can do without",
+      flag: "--certs <dir|address>",
+      description: `${identityLocationHelp}; only --rogue can do without`,
       schema: z.string().min(1).optional(),
     },
     every: {

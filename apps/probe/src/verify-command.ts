@@ -8,6 +8,7 @@ import {
   type LeafCommand,
   z,
 } from "@newleaf/daemon";
+import { identityLocationHelp } from "@newleaf/observe";
 import { RotationError } from "@newleaf/rotation";
 import { watchCertificates } from "./identity-options.ts";
 import { renderChange, renderVerify, verifyFacts } from "./render-verify.ts";
@@ -42,8 +43,8 @@ export const verifyCommand: LeafCommand = defineCommand({
   },
   options: {
     certs: {
-      flag: "--certs <dir>",
-      description: "directory with tls.crt, tls.key and ca.crt as they are stored",
+      flag: "--certs <dir|address>",
+      description: `what is stored: ${identityLocationHelp}`,
       schema: z.string().min(1).optional(),
     },
     ca: {
@@ -92,7 +93,7 @@ export const verifyCommand: LeafCommand = defineCommand({
         : await watchCertificates(config.certs, {
             signal,
             logger,
-            firstTimeoutMs: Math.min(config.timeout, LONGEST_LOOK_MS),
+            waitMs: Math.min(config.timeout, LONGEST_LOOK_MS),
           }).catch((error: unknown) => {
             // What is stored cannot be served; what is served is all the more worth knowing.
             if (config.watch || !isNoIdentity(error)) throw error;

@@ -1,12 +1,13 @@
-import { resolve } from "node:path";
 import { type CommandContext, createHealth, createMetrics, duration, startDaemon, z } from "@newleaf/daemon";
 import {
   type ConnectionsByGeneration,
+  identityLocationHelp,
   type Observation,
   observeRotation,
   openIdentity,
+  watchIdentity,
 } from "@newleaf/observe";
-import { type IdentitySource, type Refusal, type Rejection, watchFiles } from "@newleaf/rotation";
+import type { IdentitySource, Rejection } from "@newleaf/rotation";
 import type { RunningProxy } from "./client-proxy.ts";
 import { formatListenAddress } from "./listener.ts";
 import type { OptionsOf } from "./options-of.ts";
@@ -15,8 +16,8 @@ import { createProxyMetrics } from "./proxy-metrics.ts";
 /** Flags of the identity; both directions have them. */
 export const identityOptions: OptionsOf<IdentityConfig> = {
   certs: {
-    flag: "--certs <dir>",
-    description: "directory with tls.crt, tls.key and ca.crt",
+    flag: "--certs <dir|address>",
+    description: identityLocationHelp,
     schema: z.string().min(1),
   },
   crl: {
@@ -45,22 +46,6 @@ export interface IdentityConfig {
   readonly wait: number;
 }
 
-function watchIdentity(
-  config: IdentityConfig,
-  { signal, logger }: CommandContext,
-  onRefusal: (refusal: Refusal) => void,
-): Promise<IdentitySource> {
-  return watchFiles({
-    directory: config.certs,
-    ...(config.crl === undefined ? {} : { files: { crl: resolve(config.crl) } }),
-    allowIdentityChange: config.allowIdentityChange,
-    firstTimeoutMs: config.wait,
-    signal,
-    logger,
-    onRefusal,
-  });
-}
-
 /** What a running proxy reports of single clients and of its target. */
 export interface ProxyHooks {
   readonly onRejection: (rejection: Rejection) => void;
@@ -80,7 +65,12 @@ export async function runProxy<P extends RunningProxy>(
   const health = createHealth();
   const metrics = await createMetrics({ process: true });
   await using daemon = await startDaemon(context, { health, metrics });
-  await using source = await openIdentity(health, (onRefusal) => watchIdentity(config, context, onRefusal));
+  const { crl, allowIdentityChange, wait: waitMs } = config;
+  const { signal, logger } = context;
+  const own = { crl, allowIdentityChange, waitMs, signal, logger };
+  await using source = await openIdentity(health, (onRefusal) =>
+    watchIdentity(config.certs, { ...own, onRefusal }),
+  );
   let open = (): number => 0;
   let observation: Observation | undefined;
   const counts = createProxyMetrics(metrics, () => open());

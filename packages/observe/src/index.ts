@@ -4,7 +4,7 @@
  *
  * ```ts
  * await using daemon = await startDaemon(context, { health, metrics });
- * await using identity = await openIdentity(health, (onRefusal) => watchFiles({ directory, onRefusal }));
+ * await using identity = await openIdentity(health, (onRefusal) => watchIdentity(certs, { onRefusal }));
  * await using rotation = rotateServer(server, identity, { authorize });
  * await using observation = observeRotation({ rotation, source: identity, metrics, health });
  * await daemon.run({ routes: observation.routes, tasks });
@@ -20,3 +20,9 @@ export {
   observeRotation,
 } from "./observe-rotation.ts";
 export { openIdentity } from "./open-identity.ts";
+export {
+  identityLocationHelp,
+  isWorkloadApi,
+  type WatchIdentityOptions,
+  watchIdentity,
+} from "./watch-identity.ts";
