@@ -46,6 +46,10 @@ install "$work"/newleaf-*.tgz
 node --input-type=module -e 'await Promise.all(["x509", "x509/asn1", "rotation"].map((name) => import(`@newleaf/${name}`)))'
 [[ ! -e node_modules/undici ]] || fail "the packages brought undici along"
 install "$work"/newleaf-*.tgz "$work"/undici-*.tgz
+# So is pg, which has many dependencies of its own: they are found where it really is.
+[[ ! -e node_modules/pg ]] || fail "the packages brought pg along"
+ln -s "$repository/node_modules/pg" node_modules/pg
+node --input-type=module -e 'const { createRotatingPool } = await import("@newleaf/rotation/pg"); createRotatingPool.call'
 
 say "types"
 types=("$repository/node_modules/.bin/tsc" -p . --typeRoots "$repository/node_modules/@types")
