@@ -59,6 +59,7 @@ const command = defineCommand({
       schema: z.string().min(1).optional(),
     },
     ...keyOptions(),
+    version: { flag: "--version", description: "print the version", schema: z.boolean(), default: false },
   },
   run: async (config, context) => run(config, context),
 });
@@ -88,7 +89,12 @@ function keyOptions(): Readonly<Record<string, OptionDefinition>> {
 }
 
 async function run(values: Readonly<Record<string, unknown>>, context: CommandContext): Promise<ExitCode> {
-  const config = await loadConfig(values, context);
+  const { version, ...given } = values;
+  if (version === true) {
+    context.stdout.write(`${context.version}\n`);
+    return 0;
+  }
+  const config = await loadConfig(given, context);
   const logger = await loggerFor(config, context);
   for (const warning of config.warnings) logger.warn({ warning }, "configuration");
   // What only a running helper needs (gRPC above all) is loaded now, so that help and completion stay fast.

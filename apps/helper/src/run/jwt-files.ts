@@ -47,9 +47,13 @@ export function createJwtFiles(options: JwtFilesOptions): JwtFiles {
     statuses.jwt.set(path, "written");
     onWritten();
   };
+  let lastBundles: string | undefined;
   const publishBundles = async (bundles: JwtBundles): Promise<void> => {
-    if (jwtBundle === undefined) return;
-    await publish(jwtBundle, renderJwtBundles(bundles), modes.jwtBundle);
+    const content = renderJwtBundles(bundles);
+    // The Workload API sends everything with each change of anything, and a signal may follow each write.
+    if (jwtBundle === undefined || content === lastBundles) return;
+    await publish(jwtBundle, content, modes.jwtBundle);
+    lastBundles = content;
     logger.info({ file: jwtBundle, trustDomains: [...bundles.keys()] }, "JWT bundles written");
   };
   const writeSvid = async ({ audiences, fileName }: JwtSvidConfig, signal: AbortSignal): Promise<JwtSvid> => {
