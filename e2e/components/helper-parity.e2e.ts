@@ -136,7 +136,7 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
     );
 
   describe("files", () => {
-    for (const { name, lines, files, write = (all) => all } of table) {
+    for (const { name, lines, files, write = asLines } of table) {
       test(name, async () => {
         await using reference = theirs.start(write([...common(), ...lines]));
         await using candidate = ours.start(write([...common(), ...lines]));
@@ -286,6 +286,10 @@ function endProcess(pidFile: string): void {
   } catch {
     // It has ended already.
   }
+}
+
+function asLines(lines: readonly string[]): readonly string[] {
+  return lines;
 }
 
 interface Target extends AsyncDisposable {

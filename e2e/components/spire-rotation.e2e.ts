@@ -53,7 +53,8 @@ describe.skipIf(program === undefined)("SPIRE (needs: spire)", () => {
       expect(load.failures).toEqual([]);
       expect(server.status()).toMatchObject({ refusals: {}, withdrawn: undefined });
       expect(client.status()).toMatchObject({ refusals: {}, withdrawn: undefined });
-      expect(service.rejections).toEqual([]);
+      // A client that rotates may give up a connection that it is opening; nothing was sent on it.
+      expect(service.rejections.filter(({ code }) => code !== "handshake_failed")).toEqual([]);
       context.annotate(
         `${server.current().number - 1} rotations of the server, ${client.current().number - 1} of the client, ` +
           `${load.requests} requests in ${Math.round((performance.now() - started) / 1000)} s, 0 failures`,
