@@ -1,7 +1,7 @@
 # The table of real components, and where each is. Sourced by install.sh and env.sh.
 #
 # A row: name, variable that env.sh prints, profile, version, program.
-# - profile: `ci` is quick to install, `all` is not (Go builds).
+# - profile: `ci` is what CI installs: what is quick, and SPIRE, some four minutes of building on two cores.
 # - version: `system` is whatever the distribution has, and the program is looked up by name or absolute path;
 #   any other version is pinned and the program is a path below ${NEWLEAF_CACHE}/<name>-<version>.
 # install.sh holds one function per row, `install_<name with _ for ->`.
@@ -25,8 +25,8 @@ node-lts     NEWLEAF_NODE_LTS     ci   24.21.0  bin/node
 helm         NEWLEAF_HELM         ci   2.2.2    helm/helm
 go-mtls      NEWLEAF_GO_MTLS      all  $(source_digest "$peers_directory/go-mtls")         go-mtls
 ghostunnel   NEWLEAF_GHOSTUNNEL   all  1.8.4    ghostunnel
-spiffe-helper  NEWLEAF_SPIFFE_HELPER  all  0.11.0  spiffe-helper
-spire        NEWLEAF_SPIRE        all  1.10.4   spire-server
+spiffe-helper  NEWLEAF_SPIFFE_HELPER  ci   0.11.0  spiffe-helper
+spire        NEWLEAF_SPIRE        ci   1.10.4   spire-server
 certwatcher  NEWLEAF_CERTWATCHER  all  0.25.2-$(source_digest "$peers_directory/certwatcher")  certwatcher
 TABLE
 }

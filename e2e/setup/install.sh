@@ -109,13 +109,14 @@ apt_install() {
   "${install[@]}" "$@" || { apt-get update && "${install[@]}" "$@"; }
 }
 
-# go_build MODULE OUTPUT [LDFLAGS] [PACKAGE]: at the lowest priority and one package at a time (NEWLEAF_GO_JOBS says
-# otherwise), with the toolchain that is there, and without changing go.mod.
+# go_build MODULE OUTPUT [LDFLAGS] [PACKAGE]: at the lowest priority, one package at a time but in CI, with the toolchain
+# that is there, and without changing go.mod.
 go_build() {
   need go
-  local output=$PWD/$2
+  local output=$PWD/$2 jobs=1
+  [[ ${CI:-} != true ]] || jobs=$(nproc)
   (cd "$1" && GOWORK=off GOTOOLCHAIN=local CGO_ENABLED=${CGO_ENABLED:-0} nice -n 19 \
-    go build -p "${NEWLEAF_GO_JOBS:-1}" -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w ${3:-}" -o "$output" "${4:-.}")
+    go build -p "$jobs" -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w ${3:-}" -o "$output" "${4:-.}")
 }
 
 # go_build_module MODULE VERSION LDFLAGS PACKAGE...: in a copy of the published module, so that its own go.mod and
