@@ -116,6 +116,8 @@ test("JWT-SVID 2.2: the key is that of the key ID; without one, any key of the b
   expect(await verdict(await withoutKid("other"), {}, two)).toBe("ok");
   expect(await verdict(await withoutKid("p256"), {}, two)).toBe("ok");
   expect(await verdict(await withoutKid("other"))).toBe("bad_signature");
+  const ended = await token({ exp: seconds - 1 }, { kid: undefined as never });
+  expect(await verdict(ended, {}, two)).toBe("expired");
 });
 
 test("JWT-SVID 2.3: the type is JWT or JOSE, or absent", async () => {

@@ -115,7 +115,9 @@ describe("Federation 5.2.2.4: https_spiffe accepts the endpoint's own SPIFFE ID 
       trustDomain: "foreign.example",
       url: server.url,
       profile,
+      bundle: known(foreign),
     });
+    expect(source.status()).toMatchObject({ failures: 0 });
     expect(source.current().x509Authorities.certificates).toEqual(foreign.x509Authorities);
     bundles.clear();
     await source.refresh();

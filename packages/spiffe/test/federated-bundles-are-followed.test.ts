@@ -23,13 +23,27 @@ function watch(server: BundleEndpointServer, more: Partial<WatchFederatedBundleO
 /** For tests in which time jumps over what a poll may take. */
 const patient = { timeoutMs: 1e9 };
 
+/** A clock that remembers what was waited for; the deadline of a poll is `patient`. */
+function createObservedClock(): ManualClock & { readonly waits: readonly number[] } {
+  const clock = createManualClock(Date.now());
+  const waits: number[] = [];
+  const setTimeout: ManualClock["setTimeout"] = (callback, ms) => {
+    if (ms !== patient.timeoutMs) waits.push(ms);
+    return clock.setTimeout(callback, ms);
+  };
+  return { ...clock, setTimeout, waits };
+}
+
 /** Asserts that the next poll comes when this interval is over, or up to a tenth before, and no sooner. */
 async function expectInterval(
-  clock: ManualClock,
+  clock: ReturnType<typeof createObservedClock>,
   server: BundleEndpointServer,
   seconds: number,
 ): Promise<void> {
   const before = server.requests.length;
+  const wait = clock.waits.at(-1);
+  expect(wait).toBeGreaterThanOrEqual(seconds * 900);
+  expect(wait).toBeLessThanOrEqual(seconds * 1000);
   await clock.advance(seconds * 900 - 1);
   expect(server.requests).toHaveLength(before);
   await clock.advance(seconds * 100 + 1);
@@ -44,7 +58,7 @@ describe("Federation 4.1: the endpoint is polled as often as the refresh hint sa
     [1, 10],
     [10_000_000, 86_400],
   ])("%s: every %d seconds", async (hint, seconds) => {
-    const clock = createManualClock(Date.now());
+    const clock = createObservedClock();
     await using server = await startServer(document(1, hint));
     await using source = await watch(server, { clock, ...patient });
     await expectInterval(clock, server, seconds);
@@ -52,8 +66,16 @@ describe("Federation 4.1: the endpoint is polled as often as the refresh hint sa
     await expectInterval(clock, server, seconds);
   });
 
+  test("and not always at the same moment", async () => {
+    const clock = createObservedClock();
+    await using server = await startServer(document(1, 60));
+    await using source = await watch(server, { clock, ...patient });
+    for (let polls = 0; polls < 5; polls++) await source.refresh();
+    expect(new Set(clock.waits).size).toBeGreaterThan(3);
+  });
+
   test("and a changed hint holds from the next poll on", async () => {
-    const clock = createManualClock(Date.now());
+    const clock = createObservedClock();
     await using server = await startServer(document(1, 60));
     await using source = await watch(server, { clock, ...patient });
     server.serve(document(2, 600));
@@ -64,7 +86,7 @@ describe("Federation 4.1: the endpoint is polled as often as the refresh hint sa
 });
 
 test("Federation 6.2: after a failed poll the bundle is kept and the next interval awaited", async () => {
-  const clock = createManualClock(Date.now());
+  const clock = createObservedClock();
   await using server = await startServer(document(1, 60));
   await using source = await watch(server, { clock, ...patient });
   server.serve({ status: 503 });
