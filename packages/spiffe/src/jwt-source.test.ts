@@ -182,6 +182,17 @@ test("Workload API 6.2.2: denied bundles are used no longer than the grace, and 
   await until(() => source.bundles().size === 1);
 });
 
+test("Workload API 6.2.1: once the workload was denied for the grace, its tokens are used no longer", async () => {
+  const server = await start();
+  const source = await watch(server, { graceMs: 50 });
+  await source.svid({ audience: "db" });
+  server.deny();
+  await until(() => source.bundles().size === 0);
+  await expect(source.svid({ audience: "db" })).rejects.toMatchObject({
+    code: "ERR_SPIFFE_PERMISSION_DENIED",
+  });
+});
+
 test("Workload API 6.2.2: an emptied message takes the bundles away at once; readers get the latest", async () => {
   const server = await start();
   const source = await watch(server, { graceMs: 60 * MINUTE });

@@ -58,14 +58,15 @@ export interface JwtSource extends AsyncDisposable {
 export async function watchJwt(options: WatchJwtOptions): Promise<JwtSource> {
   const { clock = systemClock, hint } = options;
   const client = options.client ?? createWorkloadApiClient(options);
+  const cache = createJwtSvidCache(clock, options.cacheSize ?? 256);
   const bundles = await followValue<JwtBundles>({
     ...options,
     what: "JWT bundles",
     nothing: new Map(),
+    lapsed: () => cache.clear(),
     watch: (signal) => client.watchJwtBundles(signal),
   });
   const closing = new AbortController();
-  const cache = createJwtSvidCache(clock, options.cacheSize ?? 256);
   const keyOf = ({ audience, id }: JwtSvidRequest): string =>
     JSON.stringify([`${id ?? ""}`, [audience].flat().sort()]);
   const fetcher =

@@ -173,12 +173,11 @@ test("Workload Endpoint 6: who cannot be reached is tried again, and met when it
 
 test("Workload API 4.2: a stream that ends is opened again at once, without a word", async () => {
   const server = await start();
-  const updates = watch(clientOf(server));
+  // The time of which never comes: nothing that is waited for happens.
+  const updates = watch(clientOf(server, { clock: createManualClock(Date.now()) }));
   await updates.value();
-  const before = performance.now();
   server.drop();
   await updates.value();
-  expect(performance.now() - before).toBeLessThan(100);
 });
 
 test("Workload API 4.2: a server that closes every stream is not hammered", async () => {
@@ -404,6 +403,20 @@ test("Workload API 6.2.3: a token is validated by the Workload API; a bad one is
   expect((await errorOf(client.validateJwtSvid({ token, audience: "db" }))).code).toBe(
     "ERR_SPIFFE_WORKLOAD_API",
   );
+});
+
+test("the Workload API is not asked through a proxy", async () => {
+  const server = await start({ tcp: true });
+  const names = ["http_proxy", "https_proxy", "grpc_proxy"];
+  const before = names.map((name) => [name, process.env[name]] as const);
+  onTestFinished(() => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  });
+  for (const name of names) process.env[name] = "http://127.0.0.1:1";
+  expect((await clientOf(server).fetchX509Context()).svids).toHaveLength(1);
 });
 
 test("calls end with their signal", async () => {

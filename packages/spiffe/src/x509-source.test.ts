@@ -124,7 +124,7 @@ test.each<[string, (server: WorkloadApiServer) => unknown, WatchSpiffeOptions, s
 ])("rejects in time with the reason: %s", async (_, prepare, options, code) => {
   const server = await start();
   await prepare(server);
-  await expect(watch(server, { waitMs: 300, ...options })).rejects.toMatchObject({ code });
+  await expect(watch(server, { waitMs: 700, ...options })).rejects.toMatchObject({ code });
 });
 
 test("Workload Endpoint 6: rejects at once when the call is refused for good", async () => {
@@ -227,7 +227,7 @@ test("Workload API 5.2.1: PermissionDenied withdraws the identity after the grac
 
 test("Workload API 5.2.1: a denial within the grace is nothing, and the grace starts anew with the next", async () => {
   const server = await start();
-  const source = await watch(server, { graceMs: 2_000 });
+  const source = await watch(server, { graceMs: 10_000 });
   server.deny();
   await until(() => source.status().stale);
   server.recover();

@@ -37,6 +37,10 @@ export async function startWorkload(
 export interface Backend {
   readonly url: string;
   readonly rotation: ServerRotation;
+  /**
+   * Who was refused. Not who gave up while it was connecting, as clients do with connections that a rotation has
+   * overtaken.
+   */
   readonly rejections: readonly Rejection[];
   /** The IDs whose requests were answered. */
   readonly callers: ReadonlySet<string>;
@@ -54,7 +58,9 @@ export async function startBackend({ source }: Workload, authorize = spiffe.any(
       return admitted;
     },
     drainJitterMs: 20,
-    onRejection: (rejection) => void rejections.push(rejection),
+    onRejection: (rejection) => {
+      if (rejection.code !== "handshake_failed") rejections.push(rejection);
+    },
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   onTestFinished(async () => {

@@ -18,6 +18,8 @@ export async function followValue<T>(options: {
   readonly watch: (signal: AbortSignal) => AsyncIterable<WorkloadApiUpdate<T>>;
   readonly what: string;
   readonly nothing: T;
+  /** The Workload API has taken everything away from this workload. */
+  readonly lapsed?: () => void;
   readonly graceMs?: number;
   readonly waitMs?: number;
   readonly signal?: AbortSignal;
@@ -58,6 +60,7 @@ export async function followValue<T>(options: {
       if (!received) return;
       logger.error({ what, reason }, "workload API has taken away what was received");
       received.set(nothing);
+      options.lapsed?.();
     },
   });
   const close = async (): Promise<void> => {

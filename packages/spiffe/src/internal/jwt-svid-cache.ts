@@ -12,6 +12,7 @@ export interface JwtSvidCache {
   get(key: string, fetch: () => Promise<JwtSvid>): Promise<JwtSvid>;
   /** One with more than half of its life before it. */
   fresh(key: string, fetch: () => Promise<JwtSvid>): Promise<JwtSvid>;
+  clear(): void;
 }
 
 interface Entry {
@@ -76,6 +77,7 @@ export function createJwtSvidCache(clock: Clock, capacity: number): JwtSvidCache
       const entry = entryOf(key);
       return entry.svid && clock.now() < entry.renewAt ? entry.svid : renew(entry, fetch);
     },
+    clear: () => entries.clear(),
   };
 }
 
