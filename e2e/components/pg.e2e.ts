@@ -92,7 +92,10 @@ function memory(files: Files, reload = async () => {}) {
 
 type Files = Record<"crt" | "key" | "ca", Buffer>;
 
-function issued(from: OpensslAuthority, identity = identities.client): Files {
+function issued(
+  from: OpensslAuthority,
+  identity: { readonly name: string; readonly san: string; readonly end?: string } = identities.client,
+): Files {
   const directory = at(`issued-${++made}`);
   from.issue(directory, identity);
   const read = (file: string): Buffer => readFileSync(join(directory, file));
@@ -312,6 +315,27 @@ describe.skipIf(postgres === "")("pool on PostgreSQL (needs: postgresql, openssl
     await expect(client.query("select 1")).rejects.toThrow();
   });
 
+  test("a session outlives its client's certificate, for PostgreSQL does not look again; a new one is refused", async () => {
+    const end = new Date(Date.now() + 4_000);
+    await using source = memory(issued(authority, { ...identities.client, end: utcTime(end) }));
+    await using db = pool(source.source);
+    const client = await db.connect();
+    await client.query("select 1");
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(end.getTime() + 1_000), 10_000);
+    expect((await client.query("select 1 as one")).rows).toEqual([{ one: 1 }]);
+    await expect(db.query("select 1")).rejects.toMatchObject({ code: "ERR_ROTATION_CLIENT_REFUSED" });
+    client.release();
+  });
+
+  test("PostgreSQL does not start with a key that others may read", async () => {
+    const [directory, certificates] = [mkdtempSync(at("open-key-")), at("open-key-certificates")];
+    authority.issue(certificates, identities.server);
+    handOver(certificates);
+    chmodSync(join(certificates, "tls.key"), 0o644);
+    await expect(startPostgres(postgres, directory, certificates)).rejects.toThrow();
+    expect(readFileSync(join(directory, "postgres.log"), "utf8")).toContain("has group or world access");
+  });
+
   test("a password is bound to the channel", async () => {
     await using identity = await watchFiles({ directory: stored.client });
     const login = { user: "teller", password: "not a secret" };
@@ -347,4 +371,12 @@ function dial(): Socket {
   const { connect } = socket;
   socket.connect = () => connect.call(socket, server.port, "127.0.0.1");
   return socket;
+}
+
+/** As `openssl ca -enddate` takes it. */
+function utcTime(time: Date): string {
+  return `${time
+    .toISOString()
+    .replaceAll(/[-:T]|\.\d+/g, "")
+    .slice(2, 14)}Z`;
 }

@@ -1,17 +1,23 @@
 import { defineCommand, duration, jsonOption, type LeafCommand, usageError, z } from "@newleaf/daemon";
 import { parseTarget } from "@newleaf/rotation";
+import { workloadApiAddress } from "@newleaf/spiffe";
 import { diagnose } from "./diagnose.ts";
 import { gather } from "./gather.ts";
 import { renderReport, reportJson } from "./render-report.ts";
 
 const path = z.string().min(1).optional();
-const target = z.string().superRefine((text, context) => {
-  try {
-    parseTarget(text);
-  } catch (error) {
-    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-  }
-});
+const target = z.string().superRefine(accepted((text) => parseTarget(text)));
+
+/** A check of an option by what will read it later, and says itself what is wrong. */
+function accepted(read: (text: string) => unknown): (text: string, context: z.RefinementCtx) => void {
+  return (text, context) => {
+    try {
+      read(text);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+    }
+  };
+}
 
 /** `newleaf doctor [TARGET…]`: stored against served, and in words which failure it is. */
 export const doctorCommand: LeafCommand = defineCommand({
@@ -61,7 +67,8 @@ export const doctorCommand: LeafCommand = defineCommand({
       flag: "--workload-api <address>",
       description:
         "SPIFFE Workload API, unix:///path: whether it has an identity, and a newer one than is stored",
-      schema: path,
+      schema: z.string().superRefine(accepted(workloadApiAddress)).optional(),
+      env: "SPIFFE_ENDPOINT_SOCKET",
     },
     serverName: {
       flag: "--server-name <name>",

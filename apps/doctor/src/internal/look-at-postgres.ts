@@ -19,6 +19,7 @@ export interface PostgresLook {
 const SETTINGS = `select name, setting from pg_settings
   where name in ('data_directory', 'ssl_cert_file', 'ssl_key_file', 'ssl_ca_file')`;
 const TIMES = "select pg_postmaster_start_time() as started, pg_conf_load_time() as loaded";
+
 /** Through a connection. Whatever goes wrong is a fact, too. */
 export async function askPostgres(connectionString: string, timeoutMs: number): Promise<PostgresLook> {
   const client = new pg.Client({
@@ -39,17 +40,20 @@ export async function askPostgres(connectionString: string, timeoutMs: number): 
     );
     const [times] = (await client.query<{ started: Date; loaded: Date }>(TIMES)).rows;
     const sessions = await sessionsOf(client);
+    // Where its files are is for privileged users only, and of use only where they are: on its own machine.
     const directory = settings.get("data_directory") || undefined;
+    const owner = await ownerOf(directory);
     return {
       facts: {
         name,
         ...(directory === undefined ? {} : { dataDirectory: directory }),
-        ...(await ownerOf(directory)),
+        ...owner,
         ...(times ? { startedAt: times.started, loadedAt: times.loaded } : {}),
         sessions,
       },
-      // Where the files are is for privileged users only.
-      ...(directory === undefined ? {} : { store: storeOf(directory, tlsSettings([settings])) }),
+      ...(directory === undefined || owner.uid === undefined
+        ? {}
+        : { store: storeOf(directory, tlsSettings([settings])) }),
     };
   } catch (error) {
     return { facts: { name, problem: error instanceof Error ? error.message : String(error) } };
