@@ -1,4 +1,3 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import {
   JWTBundlesResponseSchema,
   type JWTSVID,
@@ -6,6 +5,7 @@ import {
   type ValidateJWTSVIDResponse,
 } from "@newleaf/proto";
 import { SpiffeError } from "./error.ts";
+import { decodeMessage } from "./internal/decode-message.ts";
 import { type JwtBundle, type JwtBundles, parseJwtBundle } from "./jwt-bundle.ts";
 import { type JwtSvid, parseJwtSvid } from "./jwt-svid.ts";
 import { parseSpiffeId, parseTrustDomain, type SpiffeId } from "./spiffe-id.ts";
@@ -22,12 +22,13 @@ export interface ValidatedJwtSvid {
  * empty one, which trusts nobody, so that it does not keep the others from being renewed.
  */
 export function readJwtBundles(octets: Uint8Array, limits: WorkloadLimits): JwtBundles {
-  const entries = Object.entries(fromBinary(JWTBundlesResponseSchema, octets).bundles);
+  const entries = Object.entries(decodeMessage(JWTBundlesResponseSchema, octets).bundles);
   atMost(limits.maxBundles, entries.length, "bundles");
   const bundles = new Map<string, JwtBundle>();
   for (const [trustDomain, jwks] of entries) {
-    const domain = parseTrustDomain(trustDomain);
-    bundles.set(domain.name, readBundle(() => parseJwtBundle(domain, jwks)) ?? emptyBundle(domain));
+    const domain = orUndefined(() => parseTrustDomain(trustDomain));
+    if (!domain || bundles.has(domain.name)) continue;
+    bundles.set(domain.name, orUndefined(() => parseJwtBundle(domain, jwks)) ?? emptyBundle(domain));
   }
   return bundles;
 }
@@ -59,7 +60,7 @@ function readSvid({ spiffeId, svid: token, hint }: JWTSVID, audience: readonly s
   return svid;
 }
 
-function readBundle(read: () => JwtBundle): JwtBundle | undefined {
+function orUndefined<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {

@@ -81,6 +81,7 @@ function presentable(text: string): string {
   const line = text
     .replace(/\p{Cc}+/gu, " ")
     .replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]*/g, "[token]")
+    .replace(/ Resolution note: *$/, "")
     // The moment that @grpc/grpc-js adds, by which each repetition would look like news.
     .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, "");
   return line.length > SHOWN ? `${line.slice(0, SHOWN)}...` : line;

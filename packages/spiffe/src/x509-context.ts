@@ -1,12 +1,13 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { X509BundlesResponseSchema, type X509SVID, X509SVIDResponseSchema } from "@newleaf/proto";
 import {
-  type X509BundlesResponse,
-  X509BundlesResponseSchema,
-  type X509SVID,
-  X509SVIDResponseSchema,
-} from "@newleaf/proto";
-import { type CertificateRevocationList, createTrustBundle, parseCrl, type TrustBundle } from "@newleaf/x509";
+  type CertificateRevocationList,
+  createTrustBundle,
+  parseCrl,
+  type TrustBundle,
+  X509Error,
+} from "@newleaf/x509";
 import { SpiffeError } from "./error.ts";
+import { decodeMessage } from "./internal/decode-message.ts";
 import { parseTrustDomain } from "./spiffe-id.ts";
 import { parseX509Authorities, type X509Bundles } from "./x509-bundle.ts";
 import { parseX509Svid, type X509Svid } from "./x509-svid.ts";
@@ -35,7 +36,7 @@ export interface WorkloadLimits {
  * SVID is none of these: it takes all of them away (section 4.4).
  */
 export function readX509Context(octets: Uint8Array, limits: WorkloadLimits): X509Context {
-  const message = fromBinary(X509SVIDResponseSchema, octets);
+  const message = decodeMessage(X509SVIDResponseSchema, octets);
   const federated = Object.entries(message.federatedBundles);
   atMost(limits.maxSvids, message.svids.length, "SVIDs");
   atMost(limits.maxBundles, federated.length, "bundles");
@@ -46,10 +47,7 @@ export function readX509Context(octets: Uint8Array, limits: WorkloadLimits): X50
     const { name } = svid.id.trustDomain;
     if (!bundles.has(name)) bundles.set(name, bundle);
   }
-  for (const [trustDomain, der] of federated) {
-    const { name } = parseTrustDomain(trustDomain);
-    if (!bundles.has(name)) bundles.set(name, readForeignBundle(name, der, warnings));
-  }
+  addBundles(bundles, federated, warnings);
   return Object.freeze({
     svids: Object.freeze(svids.map(({ svid }) => svid)),
     bundles,
@@ -60,15 +58,12 @@ export function readX509Context(octets: Uint8Array, limits: WorkloadLimits): X50
 
 /** Reads a message of FetchX509Bundles. One without any bundle takes all of them away. */
 export function readX509Bundles(octets: Uint8Array, limits: WorkloadLimits): X509BundleContext {
-  const message: X509BundlesResponse = fromBinary(X509BundlesResponseSchema, octets);
+  const message = decodeMessage(X509BundlesResponseSchema, octets);
   const entries = Object.entries(message.bundles);
   atMost(limits.maxBundles, entries.length, "bundles");
   const warnings: string[] = [];
   const bundles = new Map<string, TrustBundle>();
-  for (const [trustDomain, der] of entries) {
-    const { name } = parseTrustDomain(trustDomain);
-    bundles.set(name, readForeignBundle(name, der, warnings));
-  }
+  addBundles(bundles, entries, warnings);
   return Object.freeze({ bundles, crls: readCrls(message.crl), warnings: Object.freeze(warnings) });
 }
 
@@ -110,16 +105,30 @@ function readSvid({ spiffeId, x509Svid, x509SvidKey, bundle, hint }: X509SVID): 
 }
 
 // A foreign authority that cannot be read must not keep our own SVID from being renewed: its members are refused.
-function readForeignBundle(name: string, der: Uint8Array, warnings: string[]): TrustBundle {
-  try {
-    return createTrustBundle(parseX509Authorities(der));
-  } catch (error) {
-    if (!(error instanceof SpiffeError)) throw error;
-    warnings.push(`nobody of ${name} is trusted, since its bundle cannot be read: ${error.message}`);
-    return createTrustBundle([]);
+function addBundles(
+  bundles: Map<string, TrustBundle>,
+  entries: readonly (readonly [trustDomain: string, der: Uint8Array])[],
+  warnings: string[],
+): void {
+  for (const [trustDomain, der] of entries) {
+    try {
+      const { name } = parseTrustDomain(trustDomain);
+      if (bundles.has(name)) continue;
+      bundles.set(name, createTrustBundle([]));
+      bundles.set(name, createTrustBundle(parseX509Authorities(der)));
+    } catch (error) {
+      if (!(error instanceof SpiffeError)) throw error;
+      const whose = JSON.stringify(trustDomain.slice(0, 300));
+      warnings.push(`nobody of ${whose} is trusted, since its bundle cannot be read: ${error.message}`);
+    }
   }
 }
 
 function readCrls(lists: readonly Uint8Array[]): readonly CertificateRevocationList[] {
-  return Object.freeze(lists.map((der) => parseCrl(der)));
+  try {
+    return Object.freeze(lists.map((der) => parseCrl(der)));
+  } catch (error) {
+    if (!(error instanceof X509Error)) throw error;
+    throw unusable(`a revocation list cannot be read: ${error.message}`);
+  }
 }
