@@ -101,6 +101,7 @@ export function resolveConfig(given: GivenConfig, options: ResolveOptions): Help
     warnings,
   };
   check(config, given);
+  warnings.push(...standingWarnings(config));
   return config;
 }
 
@@ -248,6 +249,19 @@ function check(config: HelperConfig, given: GivenConfig): void {
   const twice = names.find((name, index) => name !== undefined && names.indexOf(name) !== index);
   if (twice !== undefined)
     throw new HelperError("ERR_HELPER_CONFIG", `two different files have the name ${twice}`);
+}
+
+function standingWarnings({ files, daemonMode, command, renewSignal }: HelperConfig): readonly string[] {
+  const warnings: string[] = [];
+  if (files.includeFederatedDomains && files.svid !== undefined) {
+    warnings.push(
+      `with include_federated_domains every authority in ${files.svid.bundle} can vouch for every trust domain; trust_domain_bundle_file_name keeps them apart`,
+    );
+  }
+  if (!daemonMode && command !== undefined) warnings.push("cmd is ignored with daemon_mode=false");
+  if (!daemonMode && renewSignal !== undefined)
+    warnings.push("renew_signal is ignored with daemon_mode=false");
+  return warnings;
 }
 
 /** Whether anything of an X509-SVID is to be written. */
