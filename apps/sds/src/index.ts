@@ -16,6 +16,7 @@
 import type { Command } from "@newleaf/daemon";
 import { sdsCommand } from "./sds-command.ts";
 
+export { whenAcknowledged } from "./acknowledged.ts";
 export type { Distrust } from "./distrust.ts";
 export { contextName, generationSecrets } from "./file-secrets.ts";
 export type { SanMatcher, SanMatchers } from "./san-matcher.ts";

@@ -13,6 +13,8 @@ export interface Listener extends AsyncDisposable {
 /** What fits into `sun_path` on Linux, the terminating zero aside. */
 const LONGEST_PATH = 107;
 const CONNECT_TIMEOUT_MS = 1_000;
+/** Clients that come back all at once, after a restart; the system's own limit is often this one. */
+const BACKLOG = 4_096;
 
 /**
  * Listens on a unix socket with this file mode. It is made under another name and moved to its place, so that it is
@@ -96,7 +98,7 @@ function listenPrivately(server: Server, path: string): Promise<void> {
     server.once("error", reject);
     const umask = process.umask(0o177);
     try {
-      server.listen({ path }, () => {
+      server.listen({ path, backlog: BACKLOG }, () => {
         server.off("error", reject);
         resolve();
       });
