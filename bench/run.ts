@@ -6,15 +6,17 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Bench } from "./bench.ts";
 import { handshakes } from "./handshakes.ts";
+import { helper } from "./helper.ts";
 import { createGenerator } from "./load/generator.ts";
 import { describeMachine } from "./machine.ts";
 import { profile } from "./profile.ts";
 import { formatResult } from "./report.ts";
+import { sds } from "./sds.ts";
 import { soak } from "./soak.ts";
 import { swap } from "./swap.ts";
 import { x509 } from "./x509.ts";
 
-const benches: readonly Bench[] = [swap, handshakes, soak, x509, profile];
+const benches: readonly Bench[] = [swap, handshakes, soak, helper, x509, sds, profile];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
