@@ -2,6 +2,8 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { freePort, type PeerProcess, startProcess } from "../bench/peers/peer.ts";
+import { run } from "./process.ts";
+import { until } from "./until.ts";
 
 /** A PostgreSQL cluster of our own on loopback, as a user without privileges. */
 export interface Postgres extends AsyncDisposable {
@@ -54,6 +56,11 @@ export async function startPostgres(
     args,
     port,
     workDirectory: directory,
+  });
+  // The port is open before the server takes sessions.
+  const isReady = ["-h", "127.0.0.1", "-p", String(port), "-q"];
+  await until("PostgreSQL takes sessions", async () => {
+    return (await run(join(dirname(program), "pg_isready"), isReady)).code === 0;
   });
   return { port, reload: () => peer.signal("SIGHUP"), [Symbol.asyncDispose]: () => peer.stop() };
 }

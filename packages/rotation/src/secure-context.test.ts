@@ -31,7 +31,8 @@ function createNumbered(
   const crls = options.crls === undefined ? [] : parseCrls(options.crls);
   const now = new Date();
   const key = parsePrivateKey(keyPem);
-  return createGeneration({ leaf, chain, key, trust, crls }, { number, deliveredAt: now, verifiedAt: now });
+  const checked = { leaf, chain, key, trust, crls, peerTrust: undefined };
+  return createGeneration(checked, { number, deliveredAt: now, verifiedAt: now });
 }
 
 async function listen(generation: Generation): Promise<{ server: tls.Server; port: number }> {
