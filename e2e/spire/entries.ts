@@ -1,5 +1,5 @@
 /** A workload: whoever runs as `uid` gets this SVID. */
-export interface SpireEntry {
+interface SpireEntry {
   readonly spiffeId: string;
   readonly uid?: number;
   /** How long its SVIDs live, in seconds; 60 by default. */

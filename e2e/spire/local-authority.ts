@@ -14,7 +14,7 @@ export interface LocalAuthority {
   close(): void;
 }
 
-export interface AuthorityState {
+interface AuthorityState {
   readonly active: string | undefined;
   readonly prepared: string | undefined;
   readonly old: string | undefined;
