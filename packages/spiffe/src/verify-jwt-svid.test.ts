@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { createSpiffeAuthority } from "@newleaf/testing";
+import fc from "fast-check";
 import { type CompactJWSHeaderParameters, CompactSign, type JWTPayload } from "jose";
 import { describe, expect, test } from "vitest";
 import { formatJwtBundle, type JwtBundles, parseJwtBundle } from "./jwt-bundle.ts";
@@ -270,4 +271,23 @@ describe("JWT-SVID 6: bundles of the Workload API", () => {
       );
     }
   });
+});
+
+test("whatever text arrives, it is a refusal, and only an untouched token is none", async () => {
+  const good = await token();
+  const touched = fc
+    .tuple(fc.nat(good.length - 1), fc.string({ maxLength: 3 }), fc.nat(3))
+    .map(([at, insert, removed]) => good.slice(0, at) + insert + good.slice(at + removed));
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const made = fc
+    .tuple(fc.jsonValue(), fc.jsonValue())
+    .map(([header, payload]) => `${part(header)}.${part(payload)}.AAAA`);
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(touched, made, fc.string()), async (text) => {
+      // The last character of a signature has bits that no octet uses.
+      const same = text.slice(0, -1) === good.slice(0, -1) && text.length === good.length;
+      if (!same) expect(await verdict(text)).not.toBe("ok");
+    }),
+    { numRuns: 300 },
+  );
 });

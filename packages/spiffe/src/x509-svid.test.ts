@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { createSpiffeAuthority, type X509SvidOptions } from "@newleaf/testing";
 import { type Authority, createRoot, generateKey, issueCertificate, issueIntermediate } from "@newleaf/x509";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SpiffeError } from "./error.ts";
 import { parseX509Authorities } from "./x509-bundle.ts";
@@ -179,5 +180,35 @@ test("the authorities of a bundle are read one after the other; none at all is a
   expect(parseX509Authorities(new Uint8Array())).toEqual([]);
   expect(refusal(() => parseX509Authorities(rolling.x509Bundle().slice(0, -1))).code).toBe(
     "ERR_SPIFFE_BUNDLE",
+  );
+});
+
+test("whatever octets arrive, the parsers throw nothing but this package's error", () => {
+  const issued = createSpiffeAuthority({ intermediate: true }).issueX509Svid();
+  const damaged = (octets: Uint8Array) =>
+    fc.tuple(fc.nat(octets.length - 1), fc.nat(255), fc.boolean()).map(([at, value, cut]) => {
+      const copy = Uint8Array.from(octets);
+      copy[at] = value;
+      return cut ? copy.slice(0, at) : copy;
+    });
+  const guarded = (parse: () => unknown, code: string) => {
+    try {
+      parse();
+    } catch (error) {
+      expect(error).toMatchObject({ name: "SpiffeError", code });
+    }
+  };
+  fc.assert(
+    fc.property(
+      damaged(issued.certificates),
+      damaged(issued.key),
+      fc.boolean(),
+      (certificates, key, both) => {
+        guarded(() => parseX509Svid({ certificates, key: both ? key : issued.key }), "ERR_SPIFFE_X509_SVID");
+        guarded(() => parseX509Svid({ certificates: issued.certificates, key }), "ERR_SPIFFE_X509_SVID");
+        guarded(() => parseX509Authorities(certificates), "ERR_SPIFFE_BUNDLE");
+      },
+    ),
+    { numRuns: 500 },
   );
 });
