@@ -25,6 +25,13 @@ const logLevel: OptionDefinition = {
   env: "NEWLEAF_LOG_LEVEL",
 };
 
+/** What Go takes for a boolean; a flag that is none ends with 2. */
+const goBoolean = z
+  .string()
+  .regex(/^(?:1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)$/, "expected true or false")
+  .transform((text) => (/^[1tT]/.test(text) ? "true" : "false"))
+  .optional();
+
 const command = defineCommand({
   name: "helper",
   summary: "keep SPIFFE credentials on disk current, reload what reads them, and prove that they are served",
@@ -83,7 +90,8 @@ function keyOptions(): Readonly<Record<string, OptionDefinition>> {
   return Object.fromEntries(
     Object.entries(keys).map(([key, { value, description }]) => {
       const flag = `--${key.replaceAll("_", "-")} <${value}>`;
-      return [key, key === "log_level" ? logLevel : { flag, description, schema: z.string().optional() }];
+      const schema = key === "daemon_mode" ? goBoolean : z.string().optional();
+      return [key, key === "log_level" ? logLevel : { flag, description, schema }];
     }),
   );
 }

@@ -20,6 +20,8 @@ test("a flag that does not exist ends with 2, a configuration that is wrong with
   const flag = start(["-confg", "x"]);
   expect(await flag.code).toBe(2);
   expect(flag.stderr()).toContain("unknown option '--confg");
+  const mode = start(["-daemon-mode=maybe"]);
+  expect(await mode.code).toBe(2);
   const directory = await mkdtemp(join(tmpdir(), "nl-cli-"));
   const path = join(directory, "helper.conf");
   await writeFile(path, "cert_dri = 1");

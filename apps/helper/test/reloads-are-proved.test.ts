@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo, Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import { createSpiffeAuthority } from "@newleaf/testing";
 import { expect, test } from "vitest";
 import { createWorld, eventually, type World } from "./helper-world.ts";
 
@@ -87,6 +88,13 @@ test("a reload without effect: not ready, a line and a metric say what is served
   app.ignore(0);
   await helper.untilLogged("reloaded, and the new certificate is served", 2);
   await eventually(async () => (await helper.admin("/readyz")).status).toBe(200);
+});
+
+test("with add_intermediates_to_bundle a server that sends the leaf alone is proved", async () => {
+  await using world = await createWorld({ authority: createSpiffeAuthority({ intermediate: true }) });
+  using app = await startApplication(world);
+  const helper = await world.helper(`add_intermediates_to_bundle = true\n${app.block()}`);
+  await helper.untilLogged("reloaded, and the new certificate is served");
 });
 
 test("a target that is not there yet does not hold readiness back: it may wait for it", async () => {

@@ -1,5 +1,6 @@
 import type { Logger } from "@newleaf/daemon";
 import { type Consumer, type Generation, isProved, proveServed, type ServedReport } from "@newleaf/rotation";
+import { createTrustBundle } from "@newleaf/x509";
 import type { ReloadConfig, VerifyConfig } from "../config/reload-config.ts";
 import { act } from "./act.ts";
 
@@ -20,6 +21,8 @@ export function createToldConsumer(
 
 export interface ReloadHooks {
   readonly logger: Logger;
+  /** The files hold the leaf alone: whoever verifies it has the intermediates in the bundle. */
+  readonly intermediatesInBundle: boolean;
   /** After every attempt: whether the process could be told, and what its target then showed. */
   readonly onAttempt: (name: string, error: unknown, reports: readonly ServedReport[]) => void;
 }
@@ -28,7 +31,7 @@ export interface ReloadHooks {
 export function createReloadConsumer(
   { name, action, timeoutMs, verify }: ReloadConfig,
   written: WrittenGate,
-  { logger, onAttempt }: ReloadHooks,
+  { logger, intermediatesInBundle, onAttempt }: ReloadHooks,
 ): Consumer {
   return createToldConsumer(name, written, async (generation, signal) => {
     // Nothing is served of an identity that was taken away.
@@ -44,7 +47,7 @@ export function createReloadConsumer(
       );
       throw error;
     }
-    const reports = verify === undefined ? [] : await look(verify, generation, signal);
+    const reports = verify === undefined ? [] : await look(verify, generation, intermediatesInBundle, signal);
     onAttempt(name, undefined, reports);
     for (const report of reports) say(logger, name, report);
     return reports;
@@ -54,12 +57,16 @@ export function createReloadConsumer(
 function look(
   verify: VerifyConfig,
   generation: Generation,
+  intermediatesInBundle: boolean,
   signal: AbortSignal,
 ): Promise<readonly ServedReport[]> {
   const { target, serverName, timeoutMs, clientCertificate } = verify;
   return proveServed([target], generation, {
     signal,
     withinMs: timeoutMs,
+    ...(intermediatesInBundle
+      ? { trust: createTrustBundle([...generation.trust.certificates, ...generation.chain]) }
+      : {}),
     ...(serverName === undefined ? {} : { servername: serverName }),
     ...(clientCertificate ? { client: generation } : {}),
   });

@@ -46,6 +46,8 @@ export async function runHelper(
     config.healthChecks && (await serveHealthChecks(config.healthChecks, helper.statuses, health));
   using _signals = wrapped ? passSignals((name) => supervisor?.forward(name)) : undefined;
 
+  const { directory, publish } = config.files;
+  logger.info({ agent: config.agentAddress, directory, publish }, "helper started");
   const identity: IdentityRun = { source: undefined, observation: undefined };
   const tasks: Task[] = [
     ...(hasX509(config.files)
@@ -179,6 +181,7 @@ function toldConsumers(helper: Helper, written: WrittenGate): readonly Consumer[
   const reloads = config.reloads.map((reload) =>
     createReloadConsumer(reload, written, {
       logger,
+      intermediatesInBundle: config.files.addIntermediatesToBundle,
       onAttempt: (name, error, reports) => {
         served.note(name, reports);
         countReload(name, error !== undefined ? "failed" : reports.every(isProved) ? "done" : "not_served");

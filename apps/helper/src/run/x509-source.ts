@@ -21,8 +21,9 @@ export function watchIdentity(
     pick: (svids) => {
       const found = config.hint === "" ? svids[0] : svids.find(({ hint }) => hint === config.hint);
       if (found !== undefined) return config.files.omitExpired ? withoutExpired(found, new Date()) : found;
-      statuses.x509 = "failed";
-      if (config.hint !== "") {
+      // As spiffe-helper has it, a hint that nothing matches is a failed write; having no SVID at all is not.
+      if (svids.length > 0) {
+        statuses.x509 = "failed";
         logger.error({ hint: config.hint, hints: svids.map(({ hint }) => hint) }, "no SVID has the hint");
       }
       return undefined;

@@ -45,7 +45,8 @@ export function createDirectoryPublisher({ directory, owner, groupOf }: Publishe
     async publish(group, files) {
       try {
         const previous = await currentTarget(directory);
-        if (last !== undefined && previous !== last) throw foreignWriter(directory);
+        const ours = previous === undefined || previous.startsWith(PREFIX);
+        if (!ours || (last !== undefined && previous !== last)) throw foreignWriter(directory);
         found ??= previous === undefined ? new Map() : await readTree(join(directory, previous));
         const plain = await readPlainFiles(directory, files);
         if (plain.size > 0) {

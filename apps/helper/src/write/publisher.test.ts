@@ -243,6 +243,14 @@ test("two programs that publish into one directory are told apart from one", asy
   expect(error.message).toMatch(/another program publishes/);
 });
 
+test("a volume of the kubelet is not taken over", async () => {
+  await using place = await folder();
+  await mkdir(join(place.directory, "..2026_01_01_00_00_00.1"));
+  await symlink("..2026_01_01_00_00_00.1", join(place.directory, "..data"));
+  const error = await refusal(publisherFor(place.directory).publish("x509", pair(1)));
+  expect(error.message).toMatch(/another program publishes/);
+});
+
 test("names in folders that exist are links too; names outside the directory are refused", async () => {
   await using place = await folder();
   await mkdir(join(place.directory, "sub"));
