@@ -1,8 +1,12 @@
+import { usageError } from "@newleaf/daemon";
 import type { Generation } from "@newleaf/rotation";
 import {
   createWorkloadApiClient,
+  SpiffeError,
   verifyX509Svid,
   type WorkloadApiClient,
+  type WorkloadApiClientOptions,
+  type WorkloadApiUpdate,
   watchSpiffe,
   type X509Context,
   type X509Source,
@@ -11,20 +15,26 @@ import {
 import type { IdentityPlan, OpenIdentity, PlanParts } from "./identity-plan.ts";
 import { isSpiffeContext, isSpiffeName, spiffeSecrets } from "./spiffe-secrets.ts";
 
-/** Whatever the Workload API gives to this process: all SVIDs, its own bundle and the federated ones. */
+/**
+ * Whatever the Workload API gives to this process: all SVIDs, its own bundle and the federated ones. Throws a usage error
+ * for an address that cannot be one.
+ */
 export function spiffePlan(
   { address }: { readonly address: string | undefined },
   parts: PlanParts,
 ): IdentityPlan {
+  const { logger, clock } = parts;
+  const client = createClient({ address, logger, clock });
   return {
     name: "workload-api",
     mayTrustAs: isSpiffeContext,
-    async open({ signal }) {
-      const { logger, clock } = parts;
-      const client = createWorkloadApiClient({ address, logger, clock });
+    async open({ signal, onRefusal }) {
       let identity: WorkloadIdentity | undefined;
       const source = await watchSpiffe({
-        client: announceUpdates(client, () => identity?.refresh()),
+        client: announceUpdates(client, (update) => {
+          if (identity) identity.refresh();
+          else if (update.kind === "failure") onRefusal(update.error);
+        }),
         waitMs: Number.POSITIVE_INFINITY,
         signal,
         logger,
@@ -36,16 +46,25 @@ export function spiffePlan(
   };
 }
 
+function createClient(options: WorkloadApiClientOptions): WorkloadApiClient {
+  try {
+    return createWorkloadApiClient(options);
+  } catch (error) {
+    if (!(error instanceof SpiffeError)) throw error;
+    throw usageError(`--workload-api: ${error.message}`, "write unix:///PATH or tcp://IP:PORT");
+  }
+}
+
 /** Calls back after the reader has taken an update in, also when its own identity did not change by it. */
 function announceUpdates(
   client: WorkloadApiClient,
-  onTaken: () => void,
+  onTaken: (update: WorkloadApiUpdate<X509Context>) => void,
 ): Pick<WorkloadApiClient, "watchX509Context"> {
   return {
     async *watchX509Context(signal) {
       for await (const update of client.watchX509Context(signal)) {
         yield update;
-        onTaken();
+        onTaken(update);
       }
     },
   };

@@ -15,6 +15,9 @@ export interface TlsListener extends Listener {
   readonly consumer: ServerConsumer;
 }
 
+/** How long a connection stays on an older certificate. An Envoy loses nothing by coming back. */
+const DRAIN_TIMEOUT_MS = 60_000;
+
 /** Listens for mTLS on TCP and lets in who is allowed. */
 export async function listenOnTls(
   address: HostPort,
@@ -30,7 +33,13 @@ export async function listenOnTls(
   const { authorize, logger, onConnection, onRejection } = options;
   const server = createServer({ ...serverOptions(source), ALPNProtocols: ["h2"], noDelay: true });
   server.maxConnections = options.maxConnections;
-  const consumer = createServerConsumer(server, source, { authorize, logger, onRejection, name: "listener" });
+  const consumer = createServerConsumer(server, source, {
+    authorize,
+    logger,
+    onRejection,
+    name: "listener",
+    drainTimeoutMs: DRAIN_TIMEOUT_MS,
+  });
   server.on("secureConnection", onConnection);
   await new Promise<void>((resolve, reject) => {
     const refuse = (error: NodeJS.ErrnoException): void => {

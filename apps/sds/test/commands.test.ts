@@ -30,6 +30,7 @@ test.each<[string[], string, string]>([
   [[...unix, "--identity", "a=/x", "--allow-any"], "are for TCP", "--socket-mode"],
   [[...unix, "--identity", "a=/x", "--socket-mode", "rw"], "octal file mode", ""],
   [["sds", "--listen", "unix:sds.sock", "--identity", "a=/x"], "not an absolute path", "unix:/PATH"],
+  [[...unix, "--workload-api", "/run/api.sock"], "is not of the form", "unix:///PATH"],
   [["sds", "--listen", ":0", "--identity", "a=/x"], "nobody would be let in", "--allow-any"],
   [
     ["sds", "--listen", ":0", "--identity", "a=/x", "--identity", "b=/y", "--allow-any"],
@@ -203,7 +204,7 @@ test("over TCP: Envoys with an allowed name get secrets, others are refused, and
   expect((await program.stop()).code).toBe(0);
 });
 
-test("a socket that a dead process left is replaced, one that answers or is a file is not", async () => {
+test("a place where somebody answers, or that is a file, too long or missing, is refused with the reason", async () => {
   const folder = await temporary();
   const path = join(folder, "sds.sock");
   const argv = ["sds", "--listen", `unix:${path}`, "--identity", `web=${folder}`, "--admin", "off"];
