@@ -31,8 +31,9 @@ export interface Spire extends AsyncDisposable {
   readonly server: Program;
   readonly agent: Program;
   readonly entries: SpireEntries;
-  /** The server's own X.509 authorities, to roll them over. */
+  /** What signs X.509-SVIDs and JWT-SVIDs, to roll it over. */
   readonly authority: LocalAuthority;
+  readonly jwtAuthority: LocalAuthority;
   /** A SPIFFE bundle document. */
   bundle(): Promise<string>;
   /** Takes or replaces the bundle of another trust domain. */
@@ -69,9 +70,11 @@ export async function startSpire(options: SpireOptions): Promise<Spire> {
   });
   const command = (args: readonly string[], input?: string): Promise<string> =>
     runSpireServer(options.program, adminSocket, args, input);
-  const authority = createLocalAuthority(adminSocket);
+  const authority = createLocalAuthority(adminSocket, "X509");
+  const jwtAuthority = createLocalAuthority(adminSocket, "JWT");
   const dispose = async (): Promise<void> => {
     authority.close();
+    jwtAuthority.close();
     await agent.stop();
     await server.stop();
     rmSync(box, { recursive: true });
@@ -101,6 +104,7 @@ export async function startSpire(options: SpireOptions): Promise<Spire> {
     agent,
     entries: createEntries(command, nodeId),
     authority,
+    jwtAuthority,
     bundle: () => command(["bundle", "show", "-format", "spiffe"]),
     setBundle: async (name, bundle) => {
       await command(["bundle", "set", "-format", "spiffe", "-id", `spiffe://${name}`], bundle);

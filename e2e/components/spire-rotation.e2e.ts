@@ -134,4 +134,28 @@ describe.skipIf(program === undefined)("SPIRE (needs: spire)", () => {
     await load.more(20);
     expect(load.failures).toEqual([]);
   });
+
+  test("no entry is left: the agent denies, the identity is withdrawn, and nobody is let in until it is back", async () => {
+    await using server = await watch(backend);
+    await using client = await watch(frontend);
+    await using service = await startService(server, spiffe.id(frontend));
+    const rigid = createRigidClient(client.current(), service.port);
+    await expect(rigid.get()).resolves.toBe(200);
+    for (const entry of entries.values()) await spire.entries.delete(entry);
+    await until(
+      "withdrawal",
+      () => server.status().withdrawn !== undefined && client.status().withdrawn !== undefined,
+    );
+    await expect(rigid.get()).rejects.toThrow();
+
+    await spire.entries.create({ spiffeId: backend });
+    await spire.entries.create({ spiffeId: frontend });
+    await until(
+      "both are back",
+      () => server.status().withdrawn === undefined && client.status().withdrawn === undefined,
+    );
+    await using load = startLoad(client, service.url, spiffe.id(backend));
+    await load.more(20);
+    expect(load.failures).toEqual([]);
+  });
 });

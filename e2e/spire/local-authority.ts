@@ -2,7 +2,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Client, credentials } from "@grpc/grpc-js";
 
 /**
- * The server's X.509 authorities: a prepared one is published in the bundle, the active one signs, an old one can be
+ * The server's own authorities of one kind: a prepared one is published in the bundle, the active one signs, an old one can be
  * revoked. spire.api.server.localauthority.v1, which 1.10 has behind the flag `forced_rotation`.
  */
 export interface LocalAuthority {
@@ -20,7 +20,7 @@ interface AuthorityState {
   readonly old: string | undefined;
 }
 
-export function createLocalAuthority(adminSocket: string): LocalAuthority {
+export function createLocalAuthority(adminSocket: string, kind: "X509" | "JWT"): LocalAuthority {
   const client = new Client(`unix:${adminSocket}`, credentials.createInsecure());
   const call = (method: string, authorityId?: string): Promise<AuthorityState> =>
     new Promise((resolve, reject) => {
@@ -35,17 +35,17 @@ export function createLocalAuthority(adminSocket: string): LocalAuthority {
     });
 
   return {
-    state: () => call("GetX509AuthorityState"),
+    state: () => call(`Get${kind}AuthorityState`),
     async prepare() {
-      const { active: prepared } = await call("PrepareX509Authority");
+      const { active: prepared } = await call(`Prepare${kind}Authority`);
       if (prepared === undefined) throw new Error("no authority was prepared");
       return prepared;
     },
-    activate: async (id) => void (await call("ActivateX509Authority", id)),
+    activate: async (id) => void (await call(`Activate${kind}Authority`, id)),
     async revoke(id) {
       // Only a tainted one may be revoked.
-      await call("TaintX509Authority", id);
-      await call("RevokeX509Authority", id);
+      await call(`Taint${kind}Authority`, id);
+      await call(`Revoke${kind}Authority`, id);
     },
     close: () => client.close(),
   };
