@@ -118,7 +118,7 @@ test("plain text comes from this machine only: loopback, or a unix socket of our
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await get({ socketPath: path })).statusCode).toBe(200);
     await expect(startClientSide(server, { listen: { path } })).rejects.toMatchObject({
-      code: "ERR_DAEMON_FAILED",
+      code: "ERR_DAEMON_LISTEN",
     });
   }
   await expect(stat(path)).rejects.toMatchObject({ code: "ENOENT" });
