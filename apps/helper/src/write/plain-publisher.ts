@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { readdir, rename, rm, unlink } from "node:fs/promises";
+import { renameSync } from "node:fs";
+import { readdir, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { removeSwappedDirectories } from "./directory-publisher.ts";
 import type { FileSet } from "./file-set.ts";
@@ -31,7 +32,8 @@ export function createPlainPublisher({ directory, owner }: PublisherOptions): Pu
           temporary.set(name, path);
           await writeNewFile(path, file, owner);
         }
-        for (const [name, path] of temporary) await rename(path, join(directory, name));
+        // Synchronous: waiting for the thread pool between two of them would be most of the time they take.
+        for (const [name, path] of temporary) renameSync(path, join(directory, name));
         const vanished = (published.get(group) ?? []).filter((name) => !files.has(name));
         for (const name of vanished) await rm(join(directory, name), { force: true });
         published.set(group, [...files.keys()]);
