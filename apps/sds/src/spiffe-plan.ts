@@ -104,7 +104,9 @@ class WorkloadIdentity implements OpenIdentity {
   }
 
   adopt(names: readonly string[]): void {
-    const orphans = names.filter((name) => isSpiffeName(name)).slice(0, MOST_NAMES - this.#names.size);
+    const orphans = names
+      .filter((name) => isSpiffeName(name) && !this.#names.has(name))
+      .slice(0, MOST_NAMES - this.#names.size);
     if (orphans.length === 0) return;
     for (const name of orphans) this.#names.add(name);
     this.#parts.logger.warn(
