@@ -121,6 +121,8 @@ export function createPeerGuard(options: {
     ];
     const result = validate(leaf, above, resumed, generation);
     if (!result.ok) return result;
+    const objection = generation.peerTrust?.objection(result.path);
+    if (objection) return { ok: false, ...objection };
     const valid = describePath(leaf, result.path, result.validUntil, generation);
     paths.set(key, valid);
     for (const certificate of result.path.slice(1, -1)) pool.set(certificate.sha256, certificate);

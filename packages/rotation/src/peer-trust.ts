@@ -11,6 +11,8 @@ export interface PeerTrust {
   readonly certificates: readonly Certificate[];
   /** Pure: the same leaf, the same answer. */
   select(leaf: Certificate): TrustBundle | PeerTrustObjection;
+  /** What speaks against a path that is valid by RFC 5280, leaf first, anchor last. Pure. */
+  objection(path: readonly Certificate[]): PeerTrustObjection | undefined;
 }
 
 /** Why no anchor can vouch for a peer, as its rejection says it. */
@@ -22,5 +24,10 @@ export interface PeerTrustObjection {
 /** Trusts nobody. */
 export function trustNobody({ code, message }: PeerTrustObjection): PeerTrust {
   const objection: PeerTrustObjection = Object.freeze({ code, message });
-  return Object.freeze({ sha256: "", certificates: Object.freeze([]), select: () => objection });
+  return Object.freeze({
+    sha256: "",
+    certificates: Object.freeze([]),
+    select: () => objection,
+    objection: () => objection,
+  });
 }

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import tls from "node:tls";
-import { createTrustBundle, EKU, type TrustBundle } from "@newleaf/x509";
+import { type Certificate, createTrustBundle, EKU, issueIntermediate, type TrustBundle } from "@newleaf/x509";
 import { expect, test } from "vitest";
 import { createRotatingAgent } from "../src/agent.ts";
 import type { PeerTrust } from "../src/peer-trust.ts";
@@ -32,6 +32,8 @@ function byLastLabel(bundles: Readonly<Record<string, TrustBundle>>): PeerTrust 
       const domain = name?.split(".").at(-1) ?? "";
       return bundles[domain] ?? { code: "unknown_authority", message: `nobody vouches for ${domain}` };
     },
+    objection: (path) =>
+      path.length > 3 ? { code: "not_svid", message: "there is more than one intermediate" } : undefined,
   };
 }
 
@@ -48,6 +50,19 @@ test("a peer is let in by the authority of its own domain, and by no other", asy
   expect((await server.rejected()).code).toBe("unknown_authority");
   await failure(server.port, client(ours, "a.nobodys"));
   expect(server.rejections.at(-1)?.message).toBe("nobody vouches for nobodys");
+});
+
+test("a path may be objected to beyond what RFC 5280 has against it", async () => {
+  const later = new Date(Date.now() + 3_600_000);
+  const first = issueIntermediate(ours, { subject: "CN=first", notAfter: later });
+  const second = issueIntermediate(first, { subject: "CN=second", notAfter: later });
+  const identity = createIdentity({ authority: ours, peerTrust: both });
+  await using server = await startServer(identity.source, { handler: (_q: never, r: never) => answer(r) });
+  const below = (issuer: typeof ours, chain: readonly Certificate[]) =>
+    issue(issuer, { dnsNames: ["a.ours"] }, chain);
+  expect((await get(server.port, below(first, [first.certificate]))).status).toBe(200);
+  await failure(server.port, below(second, [second.certificate, first.certificate]));
+  expect(await server.rejected("not_svid")).toMatchObject({ message: "there is more than one intermediate" });
 });
 
 test("a domain that is dropped loses its open connections and gets no new ones", async () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { PeerTrust } from "@newleaf/rotation";
 import { createTrustBundle } from "@newleaf/x509";
-import { checkSvidLeaf } from "./internal/svid-rules.ts";
+import { checkSvidLeaf, signingPathProblem } from "./internal/svid-rules.ts";
 import { bundleOf } from "./verify-x509-svid.ts";
 import type { X509Bundles } from "./x509-bundle.ts";
 
@@ -18,6 +18,10 @@ export function createSpiffePeerTrust(bundles: X509Bundles): PeerTrust {
     select(leaf) {
       const svid = checkSvidLeaf(leaf);
       return svid.ok ? bundleOf(svid.id.trustDomain, snapshot) : { code: "not_svid", message: svid.message };
+    },
+    objection(path) {
+      const message = signingPathProblem(path);
+      return message === undefined ? undefined : { code: "not_svid", message };
     },
   } satisfies PeerTrust);
 }

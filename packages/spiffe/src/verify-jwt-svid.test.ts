@@ -53,7 +53,8 @@ async function verdict(
   by = bundles,
 ): Promise<string> {
   const result = await verifyJwtSvid(text, by, { audience: "reports", now: NOW, ...options });
-  if (!result.ok) expect(result.message).not.toContain(text.slice(-20) || "no token");
+  // What is shorter may well be a word of the message.
+  if (!result.ok && text.length > 20) expect(result.message).not.toContain(text.slice(-20));
   return result.ok ? "ok" : result.code;
 }
 

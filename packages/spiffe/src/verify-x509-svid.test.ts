@@ -128,6 +128,10 @@ test("X509-SVID 3.2: an intermediate with the ID of a workload makes no path", (
   expect(codeOf(verify(below(["spiffe://ours.example/ca"]), { by }))).toBe("not_svid");
   expect(codeOf(verify(below(["spiffe://ours.example"]), { by }))).toBe("ok");
   expect(codeOf(verify(below([]), { by }))).toBe("ok");
+  const trust = createSpiffePeerTrust(by);
+  const path = (uris: readonly string[]) => [...below(uris), root.certificate];
+  expect(trust.objection(path(["spiffe://ours.example/ca"]))).toMatchObject({ code: "not_svid" });
+  expect(trust.objection(path(["spiffe://ours.example"]))).toBeUndefined();
 });
 
 test("X509-SVID 4.2: a name constraint on URIs keeps a signing certificate inside its trust domain", () => {

@@ -6,7 +6,7 @@ import {
   type TrustBundle,
   validatePath,
 } from "@newleaf/x509";
-import { checkSvidLeaf, signingCertificateProblem } from "./internal/svid-rules.ts";
+import { checkSvidLeaf, signingPathProblem } from "./internal/svid-rules.ts";
 import type { SpiffeId, TrustDomain } from "./spiffe-id.ts";
 import type { X509Bundles } from "./x509-bundle.ts";
 
@@ -52,10 +52,8 @@ export function verifyX509Svid(
   if ("code" in bundle) return { ok: false, ...bundle };
   const result = validatePath(leaf, bundle, { ...options, intermediates });
   if (!result.ok) return { ok: false, code: result.code, message: result.message };
-  for (const certificate of result.path.slice(1, -1)) {
-    const problem = signingCertificateProblem(certificate);
-    if (problem !== undefined) return { ok: false, code: "not_svid", message: problem };
-  }
+  const problem = signingPathProblem(result.path);
+  if (problem !== undefined) return { ok: false, code: "not_svid", message: problem };
   return { ok: true, id: svid.id, path: result.path, validUntil: result.validUntil };
 }
 

@@ -43,6 +43,15 @@ export function signingCertificateProblem(certificate: Certificate): string | un
   return id.path === "" ? undefined : `a signing certificate has the ID of a workload, ${quote(uri)}`;
 }
 
+/** The same for every CA between leaf and anchor of a path. */
+export function signingPathProblem(path: readonly Certificate[]): string | undefined {
+  for (const certificate of path.slice(1, -1)) {
+    const problem = signingCertificateProblem(certificate);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
 function uriNames({ subjectAltNames }: Certificate): readonly string[] {
   return subjectAltNames.flatMap((name) => (name.type === "uri" ? [name.value] : []));
 }
