@@ -66,17 +66,26 @@ test.each(["spiffeId", "x509Svid", "x509SvidKey", "bundle"] as const)(
   },
 );
 
-test.each([
-  ["no protobuf", Buffer.from("no protobuf")],
-  ["a message beyond the limit", Buffer.alloc(1_000_001)],
-])("Workload API 4.5: %s is discarded and reported", async (_, octets) => {
+test("Workload API 4.5: octets that are no message are discarded and reported", async () => {
   const server = await start();
-  server.sendOctets(octets);
-  const updates = watch(clientOf(server, { maxMessageBytes: 1_000_000 }));
-  expect(await updates.failure()).toMatchObject({
-    reason: "discarded",
-    error: { code: "ERR_SPIFFE_WORKLOAD_API" },
+  server.sendOctets(Buffer.from("no protobuf"));
+  const updates = watch(clientOf(server));
+  const { reason, error } = await updates.failure();
+  expect({ reason, code: error.code }).toEqual({ reason: "discarded", code: "ERR_SPIFFE_WORKLOAD_API" });
+  server.rotate();
+  await updates.value();
+});
+
+test("a message beyond the limit is discarded and reported, one below it taken", async () => {
+  const server = await start();
+  server.send(({ svids }) => {
+    svids[0]!.hint = "x".repeat(1_000_000);
   });
+  await clientOf(server, { maxMessageBytes: 1_100_000 }).fetchX509Context();
+  const updates = watch(clientOf(server, { maxMessageBytes: 1_000_000 }));
+  const { reason, error } = await updates.failure();
+  expect({ reason, code: error.code }).toEqual({ reason: "discarded", code: "ERR_SPIFFE_WORKLOAD_API" });
+  expect(error.message).toMatch(/larger than max/);
   server.rotate();
   await updates.value();
 });

@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import type { Generation, IdentitySource } from "@newleaf/rotation";
 import {
+  createManualClock,
   createSpiffeAuthority,
   startWorkloadApi,
   type WorkloadApiOptions,
@@ -226,13 +227,22 @@ test("Workload API 5.2.1: PermissionDenied withdraws the identity after the grac
 });
 
 test("Workload API 5.2.1: a denial within the grace is nothing, and the grace starts anew with the next", async () => {
+  const clock = createManualClock(Date.now());
   const server = await start();
-  const source = await watch(server, { graceMs: 10_000 });
+  const source = await watch(server, { clock });
   server.deny();
   await until(() => source.status().stale);
   server.recover();
+  await clock.advance(200);
   await until(() => !source.status().stale);
+  await clock.advance(31_000);
   expect(source.current()).toMatchObject({ number: 1, withdrawn: undefined });
+  server.deny();
+  await until(() => source.status().stale);
+  await clock.advance(29_999);
+  expect(source.current().withdrawn).toBe(undefined);
+  await clock.advance(1);
+  expect(source.current().withdrawn).toContain("no identity for this workload");
 });
 
 test("Workload API 5.2.1: being unreachable after the denial does not prolong the grace", async () => {
