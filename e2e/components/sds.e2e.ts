@@ -1,6 +1,6 @@
 // The real Envoy with all its secrets from `newleaf sds`, both as server and as client, a full handshake for every
 // request: rotations under load, secrets that come late, refusals in Envoy's words, restarts, and the end of a
-// federation. Needs: Envoy.
+// federation; and under a real SPIRE, whose authority rolls over. Needs: Envoy, spire.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { component } from "../component.ts";
 import { type RunningEnvoy, startEnvoy } from "../envoy.ts";
 import { type RunningProcess, startNewleaf } from "../process.ts";
+import { startSpire } from "../spire.ts";
 
 const absent = component("NEWLEAF_ENVOY") === undefined;
 const rotations = 50;
@@ -276,5 +277,49 @@ test.skipIf(absent)(
     await program.until("/readyz", (text) => text.includes("withdrawn"));
     ours.rotate();
     await untilAnswer(envoy, /^200 hello$/);
+  },
+);
+
+const spireProgram = component("NEWLEAF_SPIRE");
+
+test.skipIf(absent || spireProgram === undefined)(
+  "a real SPIRE renews every second and rolls its authority over, and no request through Envoy fails",
+  { timeout: 60_000 },
+  async (context) => {
+    const directory = box();
+    const sds = join(directory, "sds.sock");
+    const spire = late(await startSpire({ program: spireProgram ?? "", ownSvidSeconds: 20 }));
+    const [backend, frontend] = ["spiffe://example.org/backend", "spiffe://example.org/frontend"];
+    for (const spiffeId of [backend, frontend]) await spire.entries.create({ spiffeId, ttl: 12 });
+    const program = await startProgram(sds, ["--workload-api", spire.address]);
+    const envoy = late(
+      await startEnvoy({
+        directory,
+        sds,
+        protocol: "DELTA_GRPC",
+        downstream: { certificate: backend, context: "spiffe://example.org" },
+        upstream: { certificate: frontend, context: "ROOTCA" },
+      }),
+    );
+    await untilAnswer(envoy, /^200 hello$/);
+    const load = startLoad(envoy, 2);
+    // Envoy writes colons in names of statistics as underscores.
+    const updates = (name: string) => envoy.stat(`sds.*${name}.update_success`);
+    await expect.poll(() => updates("/frontend"), { timeout: 20_000 }).toBeGreaterThan(5);
+
+    const contexts = await updates("ROOTCA");
+    const { active } = await spire.authority.state();
+    await spire.authority.activate(await spire.authority.prepare());
+    await expect.poll(() => updates("ROOTCA"), { timeout: 10_000 }).toBeGreaterThan(contexts);
+    await spire.entries.renew();
+    const before = await updates("/frontend");
+    await expect.poll(() => updates("/frontend"), { timeout: 10_000 }).toBeGreaterThan(before + 2);
+    await spire.authority.revoke(active ?? "");
+    await expect.poll(() => updates("ROOTCA"), { timeout: 10_000 }).toBeGreaterThan(contexts + 1);
+    const { requests, failures } = await load.stop();
+    expect(failures).toEqual([]);
+    const records = await program.records("workload-api");
+    expect(records.filter(({ outcome }) => outcome === "stalled" || outcome === "refused")).toEqual([]);
+    context.annotate(`${requests} requests, ${records.length} rotations, a rollover, 0 failures`);
   },
 );
