@@ -242,7 +242,7 @@ describe.skipIf(postgres === "")("pool on PostgreSQL (needs: postgresql, openssl
     expect(log.lines.filter((line) => line.includes("trying once more"))).toHaveLength(1);
 
     await using trusting = memory(issued(authority));
-    await using misnamed = pool(trusting.source, { host: "billing.shop.svc", stream: dial });
+    await using misnamed = pool(trusting.source, { host: "billing.shop.svc", stream: () => new Diverted() });
     await expect(misnamed.query("select 1")).rejects.toMatchObject({ code: "ERR_TLS_CERT_ALTNAME_INVALID" });
   });
 
@@ -366,11 +366,11 @@ async function served(leaf: X509Certificate): Promise<void> {
   expect(report).toMatchObject({ verdict: "equal" });
 }
 
-function dial(): Socket {
-  const socket = new Socket();
-  const { connect } = socket;
-  socket.connect = () => connect.call(socket, server.port, "127.0.0.1");
-  return socket;
+/** A socket that goes to the server whatever it is told. */
+class Diverted extends Socket {
+  override connect(): this {
+    return super.connect({ port: server.port, host: "127.0.0.1" });
+  }
 }
 
 /** As `openssl ca -enddate` takes it. */

@@ -9,7 +9,7 @@ export interface PostgresStandIn extends AsyncDisposable {
   readonly connections: readonly StandInConnection[];
 }
 
-export interface StandInConnection {
+interface StandInConnection {
   readonly began: "SSLRequest" | "ClientHello";
   readonly protocol: string | false | null;
   readonly client: string | undefined;
