@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 repository=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-readonly packages=(x509 rotation)
+readonly packages=(x509 rotation proto spiffe)
 readonly import_limit_ms=50
 
 say() { echo "packages: $*"; }
@@ -42,14 +42,21 @@ cp -R test/consumer "$project"
 quietly npm pack --ignore-scripts ./node_modules/undici --pack-destination "$work"
 cd "$project"
 install() { quietly npm install --offline --ignore-scripts --no-audit --no-fund --no-save "$@"; }
-install "$work"/newleaf-*.tgz
+install "$work"/newleaf-{x509,rotation}-*.tgz
 node --input-type=module -e 'await Promise.all(["x509", "x509/asn1", "rotation"].map((name) => import(`@newleaf/${name}`)))'
 [[ ! -e node_modules/undici ]] || fail "the packages brought undici along"
-install "$work"/newleaf-*.tgz "$work"/undici-*.tgz
+install "$work"/newleaf-{x509,rotation}-*.tgz "$work"/undici-*.tgz
 # So is pg, which has many dependencies of its own: they are found where it really is.
 [[ ! -e node_modules/pg ]] || fail "the packages brought pg along"
 ln -s "$repository/node_modules/pg" node_modules/pg
 node --input-type=module -e 'const { createRotatingPool } = await import("@newleaf/rotation/pg"); createRotatingPool.call'
+
+# And what SPIFFE needs: the packages as they were packed, beside the libraries that they name.
+for package in proto spiffe; do
+  mkdir "node_modules/@newleaf/$package"
+  tar -xzf "$work/newleaf-$package"-*.tgz -C "node_modules/@newleaf/$package" --strip-components=1
+done
+for library in @grpc @bufbuild jose; do ln -s "$repository/node_modules/$library" "node_modules/$library"; done
 
 say "types"
 types=("$repository/node_modules/.bin/tsc" -p . --typeRoots "$repository/node_modules/@types")
@@ -62,6 +69,7 @@ lts=$(bash "$repository/e2e/setup/env.sh" | sed -n 's/^NEWLEAF_NODE_LTS=//p')
 if [[ -n $lts ]]; then nodes+=("$lts"); else say "no LTS Node installed (make e2e-setup); this one only"; fi
 for node in "${nodes[@]}"; do
   say "consumer and import cost on Node $("$node" --version)"
+  timeout 30 "$node" spiffe-consumer.js || fail "the SPIFFE consumer failed on $("$node" --version)"
   timeout 30 "$node" consumer.js || fail "the consumer failed on $("$node" --version)"
   "$node" "$repository/test/import-cost.mjs" "$import_limit_ms" \
     @newleaf/x509 @newleaf/x509/asn1 @newleaf/rotation || fail "an import costs more than $import_limit_ms ms"
