@@ -130,10 +130,15 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
     rmSync(box, { recursive: true });
   });
 
-  const complete = ({ directory }: HelperRun, files: readonly string[]): Promise<boolean> =>
-    until(`${files.join()} in ${directory}`, () =>
+  const complete = (
+    { rival, directory, process: { lines } }: HelperRun,
+    files: readonly string[],
+  ): Promise<boolean> =>
+    until(`${files.join()} of ${rival}`, () =>
       files.every((file) => (published(directory)[file]?.content.length ?? 0) > 0),
-    );
+    ).catch((error) => {
+      throw new Error(`${error}\n${lines.slice(-10).join("\n")}`);
+    });
 
   describe("files", () => {
     for (const { name, lines, files, write = asLines } of table) {

@@ -13,6 +13,7 @@ export interface Rival {
 }
 
 export interface HelperRun extends AsyncDisposable {
+  readonly rival: string;
   readonly directory: string;
   readonly process: RunningProcess;
 }
@@ -25,7 +26,8 @@ const cli = fileURLToPath(new URL("../../apps/cli/dist/main.js", import.meta.url
 export function createRivals(spiffeHelper: string, box: string): { theirs: Rival; ours: Rival } {
   return {
     theirs: createRival("theirs", [spiffeHelper], box),
-    ours: createRival("ours", [process.execPath, cli, "helper"], box),
+    // spiffe-helper has no such port, and another program may have it.
+    ours: createRival("ours", [process.execPath, cli, "helper", "-admin", "off"], box),
   };
 }
 
@@ -45,6 +47,7 @@ function createRival(name: string, [program = "", ...command]: readonly string[]
       const { directory, config } = newFolder(lines);
       const running = startProcess(program, [...command, "-config", config, ...flags]);
       return {
+        rival: name,
         directory,
         process: running,
         [Symbol.asyncDispose]: () => running[Symbol.asyncDispose](),
