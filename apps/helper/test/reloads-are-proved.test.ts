@@ -10,6 +10,7 @@ import { createWorld, eventually, type World } from "./helper-world.ts";
 /** A TLS server that reads its files only when it is asked to, and may ignore that. */
 async function startApplication(world: World) {
   let ignored = 0;
+  let broken = false;
   let reloads = 0;
   const read = () => ({
     cert: readFileSync(world.path("svid.pem")),
@@ -19,6 +20,7 @@ async function startApplication(world: World) {
   server.on("tlsClientError", () => {});
   const control = createHttpServer((_request, response) => {
     reloads += 1;
+    if (broken) return response.writeHead(500).end();
     if (ignored > 0) ignored -= 1;
     else server.setSecureContext(read());
     response.writeHead(200).end();
@@ -28,6 +30,9 @@ async function startApplication(world: World) {
   return {
     port,
     reloads: () => reloads,
+    breakControl: (now: boolean) => {
+      broken = now;
+    },
     ignore: (count: number) => {
       ignored = count;
     },
@@ -88,6 +93,22 @@ test("a reload without effect: not ready, a line and a metric say what is served
   app.ignore(0);
   await helper.untilLogged("reloaded, and the new certificate is served", 2);
   await eventually(async () => (await helper.admin("/readyz")).status).toBe(200);
+});
+
+test("an application that served and can no longer be told is not ready, until it can", async () => {
+  await using world = await createWorld();
+  using app = await startApplication(world);
+  const helper = await world.helper(app.block());
+  await helper.untilLogged("reloaded, and the new certificate is served");
+  app.breakControl(true);
+  world.api.rotate();
+  await helper.untilLogged("reload failed");
+  expect((await helper.admin("/readyz")).body).toMatch(
+    /served: app: it could not be told .*\/reload answered 500/,
+  );
+  app.breakControl(false);
+  await helper.untilLogged("reloaded, and the new certificate is served", 2);
+  expect((await helper.admin("/readyz")).status).toBe(200);
 });
 
 test("with add_intermediates_to_bundle a server that sends the leaf alone is proved", async () => {

@@ -24,7 +24,7 @@ export interface ReloadHooks {
   /** The files hold the leaf alone: whoever verifies it has the intermediates in the bundle. */
   readonly intermediatesInBundle: boolean;
   /** After every attempt: whether the process could be told, and what its target then showed. */
-  readonly onAttempt: (name: string, error: unknown, reports: readonly ServedReport[]) => void;
+  readonly onAttempt: (name: string, error: string | undefined, reports: readonly ServedReport[]) => void;
 }
 
 /** A `reload` block: the action, then the handshake that shows whether it worked. */
@@ -40,11 +40,9 @@ export function createReloadConsumer(
       await act(action, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
     } catch (error) {
       signal.throwIfAborted();
-      onAttempt(name, error, []);
-      logger.warn(
-        { reload: name, error: error instanceof Error ? error.message : String(error) },
-        "reload failed",
-      );
+      const message = error instanceof Error ? error.message : String(error);
+      onAttempt(name, message, []);
+      logger.warn({ reload: name, error: message }, "reload failed");
       throw error;
     }
     const reports = verify === undefined ? [] : await look(verify, generation, intermediatesInBundle, signal);

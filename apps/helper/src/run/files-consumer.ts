@@ -1,7 +1,7 @@
 import type { Logger } from "@newleaf/daemon";
 import type { Consumer, Generation } from "@newleaf/rotation";
 import type { X509Bundles, X509Svid } from "@newleaf/spiffe";
-import type { FilesConfig } from "../config/config.ts";
+import type { FilesConfig } from "../config/files-config.ts";
 import type { WrittenGate } from "../reload/told-consumer.ts";
 import type { Publisher } from "../write/publisher.ts";
 import { renderX509 } from "../write/render-x509.ts";

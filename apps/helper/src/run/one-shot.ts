@@ -1,10 +1,10 @@
 import type { Logger } from "@newleaf/daemon";
 import { createWorkloadApiClient } from "@newleaf/spiffe";
-import { type HelperConfig, hasX509 } from "../config/config.ts";
+import type { HelperConfig } from "../config/config.ts";
+import { hasX509 } from "../config/files-config.ts";
 import { HelperError } from "../error.ts";
-import { createPublisher } from "../write/publisher.ts";
 import { renderX509 } from "../write/render-x509.ts";
-import { groupOf } from "./groups.ts";
+import { publisherOf } from "./helper-parts.ts";
 import { createJwtFiles } from "./jwt-files.ts";
 import { persist } from "./persist.ts";
 import { createWriteStatuses } from "./write-statuses.ts";
@@ -13,7 +13,7 @@ import { watchIdentity } from "./x509-source.ts";
 /** `daemon_mode = false`: writes everything once and returns, trying for `fetch_timeout` before it gives up. */
 export async function runOnce(config: HelperConfig, logger: Logger, signal: AbortSignal): Promise<void> {
   const statuses = createWriteStatuses(hasX509(config.files), []);
-  const publisher = createPublisher({ ...publisherOptions(config), groupOf: groupOf(config) });
+  const publisher = publisherOf(config);
   const timeout = new AbortController();
   // A little later than the wait for an identity, whose error says more.
   const timer = setTimeout(() => timeout.abort(), config.fetchTimeoutMs + 100);
@@ -60,12 +60,4 @@ export async function runOnce(config: HelperConfig, logger: Logger, signal: Abor
     timeout.abort();
     await Promise.allSettled(writes);
   }
-}
-
-export function publisherOptions({ files }: HelperConfig): {
-  readonly directory: string;
-  readonly how: "directory" | "files";
-  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
-} {
-  return { directory: files.directory, how: files.publish, owner: files.owner };
 }

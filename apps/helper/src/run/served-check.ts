@@ -4,6 +4,8 @@ import { isProved, type ServedReport } from "@newleaf/rotation";
 /** What each target was last seen to serve, for readiness. */
 export interface ServedCheck {
   note(name: string, reports: readonly ServedReport[]): void;
+  /** It could not be told: what it serves is what it served before. */
+  fail(name: string, message: string): void;
   check(): CheckResult;
 }
 
@@ -20,6 +22,9 @@ export function createServedCheck(): ServedCheck {
       if (reports.some(({ served }) => served !== undefined)) answered.add(name);
       if (bad === undefined) problems.delete(name);
       else problems.set(name, describe(bad));
+    },
+    fail(name, message) {
+      problems.set(name, `it could not be told of the new certificate: ${message}`);
     },
     check() {
       const found = [...problems].flatMap(([name, problem]) =>

@@ -52,6 +52,18 @@ test("option cmd: started by the first write, signalled by later ones", async ()
   expect((await run.words()).filter((word) => word === "start")).toHaveLength(1);
 });
 
+test("a program that has just begun is not signalled before it can have its handler", async () => {
+  await using run = await world(
+    `setTimeout(() => { process.on("SIGHUP", () => say("hup")); say("start"); }, 50); ${forever}`,
+    { restart: "no" },
+    "SIGHUP",
+  );
+  await run.supervisor.renew();
+  await run.supervisor.renew();
+  await run.until("hup");
+  expect(await run.words()).toEqual(["start", "hup"]);
+});
+
 test("issue #269: a command that crashed is started again without waiting for the next renewal", async () => {
   await using run = await world(`say("start"); process.exit(3);`);
   await run.supervisor.renew();

@@ -12,12 +12,15 @@ export interface SupervisorOptions {
   /** After this time a program that ends is taken to have worked: the delay begins at the bottom again. */
   readonly steadyMs?: number;
   readonly backoff?: { readonly baseMs: number; readonly maxMs: number };
+  /** How old a program must be to be signalled: 500 ms. */
+  readonly settleMs?: number;
 }
 
 /** The program that the helper runs. */
 export interface Supervisor {
   /** Starts the program, or signals the one that runs. Rejects when that is not possible. */
   renew(): Promise<void>;
+  readonly running: boolean;
   /** Passes a signal on to the program, if it runs. */
   forward(signal: NodeJS.Signals): void;
   /** The exit code once the program has ended and is not to be started again; 128 and more for a signal. */
@@ -38,6 +41,7 @@ class ProgramSupervisor implements Supervisor {
   #child: ChildProcess | undefined;
   #exit: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  #startedAt = 0;
   #stopping = false;
   #over = false;
 
@@ -49,11 +53,21 @@ class ProgramSupervisor implements Supervisor {
     });
   }
 
+  get running(): boolean {
+    return this.#child !== undefined;
+  }
+
   async renew(): Promise<void> {
     if (this.#stopping || this.#over) return;
-    const { renewSignal, command, logger } = this.#options;
+    const { renewSignal, command, logger, settleMs = 500 } = this.#options;
     if (this.#child === undefined) return this.#start();
     if (renewSignal === undefined) return;
+    // A program that has just begun may not have its handler yet, and most signals would end it.
+    const ageMs = performance.now() - this.#startedAt;
+    if (ageMs < settleMs) {
+      await Promise.race([this.#exit, new Promise((resolve) => setTimeout(resolve, settleMs - ageMs))]);
+      return this.renew();
+    }
     if (!this.#child.kill(renewSignal)) {
       throw new HelperError("ERR_HELPER_COMMAND", `${renewSignal} could not be sent to ${command.program}`);
     }
@@ -84,6 +98,7 @@ class ProgramSupervisor implements Supervisor {
     clearTimeout(this.#timer);
     const { command, logger } = this.#options;
     const startedAt = performance.now();
+    this.#startedAt = startedAt;
     const child = spawn(command.program, command.arguments, { stdio: "inherit" });
     this.#child = child;
     this.#exit = new Promise((resolve) => {

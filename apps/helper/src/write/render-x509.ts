@@ -1,6 +1,6 @@
 import type { X509Bundles, X509Svid } from "@newleaf/spiffe";
 import { type Certificate, encodeCertificates, encodePem } from "@newleaf/x509";
-import type { FilesConfig } from "../config/config.ts";
+import type { FilesConfig } from "../config/files-config.ts";
 import { HelperError } from "../error.ts";
 import type { FileSet, OutputFile } from "./file-set.ts";
 

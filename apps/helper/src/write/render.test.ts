@@ -3,7 +3,7 @@ import { parseJwtBundle, parseX509Svid, type X509Bundles } from "@newleaf/spiffe
 import { createSpiffeAuthority, createTestAuthority } from "@newleaf/testing";
 import { createTrustBundle, encodeCertificates, parseCertificates } from "@newleaf/x509";
 import { expect, test } from "vitest";
-import type { FilesConfig } from "../config/config.ts";
+import type { FilesConfig } from "../config/files-config.ts";
 import { renderJwtBundles } from "./render-jwt.ts";
 import { renderX509 } from "./render-x509.ts";
 
