@@ -7,7 +7,7 @@ import { type RunningProcess, startProcess } from "./process.ts";
 const api = "type.googleapis.com/envoy.extensions";
 
 /** Secrets of one side of a connection, by name. */
-export interface TlsSecrets {
+interface TlsSecrets {
   readonly certificate: string;
   readonly context: string;
 }

@@ -219,6 +219,7 @@ test.skipIf(absent).for(["GRPC", "DELTA_GRPC"] as const)(
 
     // While the server is away Envoy goes on, and is told what it missed.
     await program.process[Symbol.asyncDispose]();
+    expect(program.process.child.exitCode).toBe(0);
     await rotate("server");
     program = await startProgram(sds, [...args, ...matchers]);
     await expect.poll(async () => (await served()).verdict, { timeout: 40_000, interval: 100 }).toBe("equal");

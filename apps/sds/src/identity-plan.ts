@@ -17,7 +17,7 @@ export interface IdentityPlan {
   open(waiting: Waiting): Promise<OpenIdentity>;
 }
 
-export interface Waiting {
+interface Waiting {
   readonly signal: AbortSignal;
   /** What keeps it waiting. */
   readonly onRefusal: (refusal: Pick<Refusal, "message">) => void;

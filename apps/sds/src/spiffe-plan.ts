@@ -82,6 +82,7 @@ class WorkloadIdentity implements OpenIdentity {
   readonly #parts: PlanParts;
   readonly #names = new Set<string>();
   #others: ReadonlyMap<string, X509Svid> = new Map();
+  #listsGiven = false;
 
   constructor(source: X509Source, parts: PlanParts) {
     this.source = source;
@@ -94,7 +95,9 @@ class WorkloadIdentity implements OpenIdentity {
 
   /** What is current now, which may be newer than the generation that is being loaded. */
   refresh(): void {
-    const contents = spiffeSecrets(this.#served(), this.#names, this.#parts);
+    const served = this.#served();
+    this.#warnOfUncheckedLists(served.crls.length > 0);
+    const contents = spiffeSecrets(served, this.#names, this.#parts);
     for (const name of contents.keys()) this.#names.add(name);
     this.#parts.store.publish(contents);
   }
@@ -130,6 +133,16 @@ class WorkloadIdentity implements OpenIdentity {
       .flatMap((svid) => this.#good(svid, bundles));
     this.#others = new Map(others.map((svid) => [`${svid.id}`, svid]));
     return { svids: [own, ...others], bundles, crls };
+  }
+
+  #warnOfUncheckedLists(given: boolean): void {
+    if (given && !this.#listsGiven) {
+      this.#parts.logger.warn(
+        { secret: "ALL" },
+        "Envoy checks no revocation lists where it trusts several domains",
+      );
+    }
+    this.#listsGiven = given;
   }
 
   /** The source has judged its own SVID; the others are judged here, and the last good one stays. */

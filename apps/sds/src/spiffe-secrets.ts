@@ -4,7 +4,7 @@ import type { SanMatchers } from "./san-matcher.ts";
 import type { SecretContent } from "./secret-content.ts";
 
 /** The names under which the SPIRE agent serves what needs no name of its own. */
-export const SPIFFE_NAMES = { certificate: "default", ownDomain: "ROOTCA", allDomains: "ALL" } as const;
+const SPIFFE_NAMES = { certificate: "default", ownDomain: "ROOTCA", allDomains: "ALL" } as const;
 
 /**
  * The secrets of a workload, under the names that the SPIRE agent gives them: `default` and each SPIFFE ID are

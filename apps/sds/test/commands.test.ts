@@ -98,9 +98,12 @@ test("serves before there is an identity, sends it when it comes, records what E
     "--ack-timeout", "500ms", "--socket-mode", "0660",
   ]); // biome-ignore format: one command line
   expect((lstatSync(path).mode & 0o777).toString(8)).toBe("660");
-  const waiting = await program.ask("/readyz?verbose");
-  expect(waiting.status).toBe(503);
-  expect(waiting.text).toContain("tls.crt");
+  await expect
+    .poll(async () => await program.ask("/readyz?verbose"))
+    .toMatchObject({
+      status: 503,
+      text: expect.stringContaining("tls.crt"),
+    });
   expect(JSON.parse((await program.ask("/rotations")).text)).toMatchObject({
     identities: [{ source: "web" }],
   });
@@ -184,6 +187,7 @@ test("over TCP: Envoys with an allowed name get secrets, others are refused, and
   if (secret?.case !== "tlsCertificate") throw new Error("no certificate");
   expect(inlineText(secret.value.certificateChain)).toContain("BEGIN CERTIFICATE");
   stream.send({ responseNonce: first.nonce });
+  expect(program.line("stream began")).toMatchObject({ node: "envoy-1", peer: /DNS:envoy\.shop\.svc/ });
 
   using stranger = connectSds(target, channelOf("stranger"));
   await expect(stranger.fetch({ resourceNames: ["web"] })).rejects.toMatchObject({ code: 14 });

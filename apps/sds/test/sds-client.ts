@@ -1,4 +1,5 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
+import type { Any } from "@bufbuild/protobuf/wkt";
 import { Client, type ClientDuplexStream, credentials, type ServiceError } from "@grpc/grpc-js";
 import {
   type DeltaDiscoveryRequest,
@@ -14,7 +15,7 @@ import {
 } from "@newleaf/proto";
 
 /** A stream of a real gRPC client, read at the pace of the test. */
-export interface TestStream<Q, R> {
+interface TestStream<Q, R> {
   send(request: Partial<Q>): void;
   /** The next response; rejects at the deadline and when the stream ends before. */
   next(timeoutMs?: number): Promise<R>;
@@ -112,10 +113,10 @@ function wrap<Q, R>(call: ClientDuplexStream<Q, R>, build: (fields: Partial<Q>) 
 
 /** The secrets of a response, by name. */
 export function secretsOf(response: DiscoveryResponse | DeltaDiscoveryResponse): ReadonlyMap<string, Secret> {
-  const resources = response.resources.map((each) => ("resource" in each ? each.resource! : each));
   return new Map(
-    resources.map(({ value }) => {
-      const secret = fromBinary(SecretSchema, value as Uint8Array);
+    response.resources.map((each) => {
+      const { value } = "resource" in each ? each.resource! : (each as Any);
+      const secret = fromBinary(SecretSchema, value);
       return [secret.name, secret];
     }),
   );
