@@ -30,14 +30,14 @@ export interface World extends AsyncDisposable {
   untilCurrent(): Promise<void>;
 }
 
-export interface HelperOptions {
+interface HelperOptions {
   readonly argv?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** The whole file, instead of that with the three names. */
   readonly file?: string;
 }
 
-export interface Helper extends Running {
+interface Helper extends Running {
   /** Ends it as SIGTERM does, and resolves with its exit code. */
   stop(): Promise<number>;
   untilLogged(message: string, count?: number): Promise<void>;

@@ -11,7 +11,7 @@ export interface Running {
   readonly log: () => readonly LogLine[];
 }
 
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly msg: string;
   readonly [field: string]: unknown;

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { invalid } from "../config-error.ts";
 import { HelperError } from "../error.ts";
 
-export const DEFAULT_AGENT_PATH = "/tmp/spire-agent/public/api.sock";
+const DEFAULT_AGENT_PATH = "/tmp/spire-agent/public/api.sock";
 
 /** Where the address comes from when neither the file nor a flag says it: one of two variables, else the default. */
 export function addressFromEnvironment(env: Readonly<Record<string, string | undefined>>): {

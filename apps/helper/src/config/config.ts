@@ -11,8 +11,8 @@ import { type ConfigReader, createReader } from "./reader.ts";
 import { decodeReloads, type ReloadConfig } from "./reload-config.ts";
 import { decodeSignal } from "./signal-name.ts";
 
-export const restartPolicies = ["no", "on-failure", "always"] as const;
-export type RestartPolicy = (typeof restartPolicies)[number];
+const restartPolicies = ["no", "on-failure", "always"] as const;
+type RestartPolicy = (typeof restartPolicies)[number];
 
 /** Everything the helper does, checked and with its defaults. */
 export interface HelperConfig {

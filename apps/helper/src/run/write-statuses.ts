@@ -1,4 +1,4 @@
-export type WriteStatus = "unwritten" | "failed" | "written";
+type WriteStatus = "unwritten" | "failed" | "written";
 
 /** How spiffe-helper reports what it has written: for each file of JWTs, and for X.509 as a whole. */
 export interface WriteStatuses {
