@@ -111,7 +111,7 @@ function describe(definition: OptionDefinition | ArgumentDefinition): string {
 
 function footer(command: LeafCommand, path: readonly string[]): string {
   const prefix = `NEWLEAF_${path.join("_").toUpperCase().replaceAll("-", "_")}_`;
-  const config = command.longRunning ? ", or in --config file.yaml" : "";
+  const config = command.longRunning && "config" in command.commonOptions ? ", or in --config file.yaml" : "";
   const sources = `\nEvery option can also be set as ${prefix}<OPTION> in the environment${config}.`;
   const examples = command.examples.flatMap(({ note, command: line }) => [`  # ${note}`, `  ${line}`, ""]);
   return [sources, ...(examples.length === 0 ? [] : ["", "Examples:", ...examples.slice(0, -1)])].join("\n");
