@@ -32,9 +32,10 @@ export function spiffePlan(
       let identity: WorkloadIdentity | undefined;
       const source = await watchSpiffe({
         client: announceUpdates(client, (update) => {
-          if (identity) identity.refresh();
-          else if (update.kind === "failure") onRefusal(update.error);
+          identity?.refresh();
+          if (!identity && update.kind === "failure") onRefusal(update.error);
         }),
+        onRefusal,
         waitMs: Number.POSITIVE_INFINITY,
         signal,
         logger,
