@@ -27,7 +27,9 @@ test("issue #221: the helper keeps trying while there is no agent, is not ready 
   await using world = await createWorld({ started: false });
   const helper = await world.helper();
   await helper.untilLogged("identity update refused");
-  expect((await helper.admin("/readyz")).body).toMatch(/identity: no identity yet/);
+  expect((await helper.admin("/readyz")).body).toMatch(
+    /identity: the Workload API is unavailable: .*no identity to keep yet/,
+  );
   expect((await helper.admin("/livez")).status).toBe(200);
   await world.api.start();
   await world.untilCurrent();
@@ -43,6 +45,7 @@ test("the agent goes away and comes back: the files stay, and are current again"
   await helper.untilLogged("identity update refused");
   expect(await world.serial()).toBe(before);
   expect((await helper.admin("/readyz")).status).toBe(200);
+  expect((await helper.admin("/metrics")).body).toContain("newleaf_workload_api_connected 0");
   await world.api.start();
   world.api.rotate();
   await world.untilCurrent();

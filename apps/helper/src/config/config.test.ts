@@ -1,8 +1,11 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { HelperError } from "../error.ts";
 import { parseHcl } from "../hcl/parse.ts";
+import { splitCommandArguments } from "./cmd-args.ts";
 import { type HelperConfig, type ResolveOptions, resolveConfig } from "./config.ts";
 import { collectConfig, type Overrides } from "./given-config.ts";
+import { blockKeyNames, scalarKeyNames } from "./keys.ts";
 
 const svid = `svid_file_name = "svid.pem"\nsvid_key_file_name = "key.pem"\nsvid_bundle_file_name = "bundle.pem"\n`;
 
@@ -318,4 +321,43 @@ test("a command behind -- is wrapped: it restarts only when told to, and exclude
   expect(read(`${svid}restart = "always"`, { wrapped }).command?.restart).toBe("always");
   expect(refusal(`${svid}cmd = "x"`, { wrapped }).message).toMatch(/only one/);
   expect(refusal(`${svid}daemon_mode = false`, { wrapped }).message).toMatch(/daemon_mode=false/);
+});
+
+test("whatever stands in the file, it is a configuration or an ERR_HELPER_CONFIG", () => {
+  const scalar = fc.oneof(
+    fc.string().map((text) => JSON.stringify(text)),
+    fc.constantFrom("true", "0644", "-1", "0", '""', '"SIGHUP"', '"/x"', '"a b"', '"files"', '"5s"', "1.5"),
+  );
+  const key = fc.constantFrom(...scalarKeyNames, ...blockKeyNames, "certDir", "nothing");
+  const value = fc.oneof(
+    scalar,
+    fc.array(scalar, { maxLength: 2 }).map((items) => `[${items.join(", ")}]`),
+    fc.constantFrom(
+      "{}",
+      '{ listener_enabled = true bind_port = "x" }',
+      '[{ jwt_audience = "a" jwt_svid_file_name = 1 }]',
+      '{ nginx { verify { address = "x" } } }',
+    ),
+  );
+  const line = fc.tuple(key, value).map(([name, text]) => `${name} = ${text}`);
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 6 }), (lines) => {
+      try {
+        return read(svid + lines.join("\n")).warnings.every((warning) => typeof warning === "string");
+      } catch (error) {
+        return error instanceof HelperError && error.code === "ERR_HELPER_CONFIG";
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("cmd_args: what is quoted word by word is split into the same words", () => {
+  const word = fc.string({ minLength: 1 }).filter((text) => !/[\r\n]/.test(text));
+  fc.assert(
+    fc.property(fc.array(word, { minLength: 1 }), (words) => {
+      const line = words.map((text) => `"${text.replaceAll('"', '""')}"`).join(" ");
+      expect(splitCommandArguments(line, "here")).toEqual(words);
+    }),
+  );
 });

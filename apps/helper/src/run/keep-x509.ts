@@ -1,4 +1,4 @@
-import { type Observation, observeRotation } from "@newleaf/observe";
+import { type Observation, observeRotation, openIdentity } from "@newleaf/observe";
 import { type Consumer, isProved, startRotation } from "@newleaf/rotation";
 import type { X509Source } from "@newleaf/spiffe";
 import { createReloadConsumer, createToldConsumer, type WrittenGate } from "../reload/told-consumer.ts";
@@ -15,11 +15,15 @@ export interface IdentityRun {
 /** One rotation for as long as the helper runs: source, files, those to be told, and what is shown of it. */
 export async function keepX509(helper: Helper, identity: IdentityRun, signal: AbortSignal): Promise<void> {
   const { config, logger, statuses, health, metrics, publisher } = helper;
-  await using source = await watchIdentity(config, {
-    logger,
-    statuses,
-    signal,
-    waitMs: Number.POSITIVE_INFINITY,
+  await using source = await openIdentity(health, (onRefusal) =>
+    watchIdentity(config, { logger, statuses, signal, onRefusal, waitMs: Number.POSITIVE_INFINITY }),
+  );
+  metrics.gauge({
+    name: "newleaf_workload_api_connected",
+    help: "1 while the last that was heard of the Workload API was a message that could be used",
+    collect() {
+      this.set(source.workloadApi().connected ? 1 : 0);
+    },
   });
   const files = createFilesConsumer({
     files: config.files,

@@ -1,4 +1,5 @@
 import type { Logger } from "@newleaf/daemon";
+import type { Refusal } from "@newleaf/rotation";
 import { watchSpiffe, type X509Source, type X509Svid } from "@newleaf/spiffe";
 import type { HelperConfig } from "../config/config.ts";
 import type { WriteStatuses } from "./write-statuses.ts";
@@ -11,6 +12,7 @@ export function watchIdentity(
     readonly statuses: WriteStatuses;
     readonly signal: AbortSignal;
     readonly waitMs: number;
+    readonly onRefusal?: (refusal: Refusal) => void;
   },
 ): Promise<X509Source> {
   const { logger, statuses, ...rest } = options;
