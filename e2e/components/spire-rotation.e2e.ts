@@ -72,10 +72,13 @@ describe.skipIf(program === undefined)("SPIRE (needs: spire)", () => {
     await load.more(50);
     const before = server.current().number;
     await spire.agent.kill();
+    await until("the outage is known", () => !server.workloadApi().connected);
+    expect(server.workloadApi().lastFailure?.reason).toBe("unavailable");
     await sleep(3000);
     await load.more(50);
     await spire.agent.start();
     await renewed(server, before);
+    expect(server.workloadApi().connected).toBe(true);
     await renewed(client, before);
     await load.more(50);
     expect(load.failures).toEqual([]);
