@@ -6,8 +6,8 @@ import {
   type LeafCommand,
   z,
 } from "@newleaf/daemon";
+import { allowOptions, dnsNames, requiredAuthorizer, uriNames } from "@newleaf/observe";
 import { type Authorizer, allow } from "@newleaf/rotation";
-import { allowOptions, authorizerOf, dnsNames, uriNames } from "./allow-options.ts";
 import { requireLocal, startProxyClient } from "./client-proxy.ts";
 import { limitOptions, limitsOf } from "./limits.ts";
 import { parseListenAddress } from "./listener.ts";
@@ -59,7 +59,7 @@ const serverCommand: LeafCommand = defineCommand({
   async run(config, context) {
     const listen = parseListenAddress(config.listen);
     const target = parseServerTarget(config.target);
-    const authorize = authorizerOf(config);
+    const authorize = requiredAuthorizer(config);
     const options = {
       listen,
       target,

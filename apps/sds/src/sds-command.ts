@@ -1,5 +1,5 @@
 import { defineCommand, duration, type LeafCommand, z } from "@newleaf/daemon";
-import { allowOptions } from "./allow-options.ts";
+import { allowOptions } from "@newleaf/observe";
 import { runSds } from "./run-sds.ts";
 
 const texts = z.array(z.string().min(1)).default([]);

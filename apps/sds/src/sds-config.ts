@@ -1,6 +1,6 @@
 import { type HostPort, parseHostPort, usageError } from "@newleaf/daemon";
+import { type AllowConfig, authorizerOf } from "@newleaf/observe";
 import type { Authorizer } from "@newleaf/rotation";
-import { type AllowConfig, authorizerOf } from "./allow-options.ts";
 import { type IdentityPlan, parseNamedPaths } from "./identity-plan.ts";
 
 export interface SdsConfig extends AllowConfig {

@@ -1,6 +1,6 @@
 /**
- * What a rotation shows of itself: log lines, metrics, a readiness check, and the `/rotations` document; and what
- * is missing while there is nothing to rotate yet.
+ * What programs share: where their identity comes from and what is missing while there is none yet; who is let in; and
+ * what a rotation shows of itself: log lines, metrics, a readiness check, and the `/rotations` document.
  *
  * ```ts
  * await using daemon = await startDaemon(context, { health, metrics });
@@ -11,6 +11,14 @@
  * ```
  * @module
  */
+export {
+  type AllowConfig,
+  allowOptions,
+  authorizerOf,
+  dnsNames,
+  requiredAuthorizer,
+  uriNames,
+} from "./allow-options.ts";
 export { checkIdentity } from "./identity-check.ts";
 export { logRecord, stageTimes } from "./log-record.ts";
 export {

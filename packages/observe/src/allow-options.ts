@@ -1,6 +1,5 @@
-import { checkedTexts, usageError, z } from "@newleaf/daemon";
+import { checkedTexts, type TypedOption, usageError, z } from "@newleaf/daemon";
 import { type Authorizer, allow } from "@newleaf/rotation";
-import type { OptionsOf } from "./options-of.ts";
 
 type Names = z.ZodType<readonly string[]>;
 
@@ -19,8 +18,8 @@ const spiffeIds: Names = checkedTexts((id) => allow.spiffeId(id), {
   hint: "write it as spiffe://shop/frontend, or spiffe://shop/* for all below",
 });
 
-/** The flags that say which clients are let in; one of them is required. */
-export const allowOptions: OptionsOf<AllowConfig> = {
+/** The flags that say which clients are let in. */
+export const allowOptions: { readonly [K in keyof AllowConfig]: TypedOption<AllowConfig[K]> } = {
   allowDns: {
     flag: "--allow-dns <name>",
     description: "let in clients with this DNS name (`*.shop.svc` for any one label)",
@@ -63,7 +62,17 @@ export interface AllowConfig {
 }
 
 /** The authorizer that the flags ask for. A usage error without any: nobody lets everyone in by accident. */
-export function authorizerOf(config: AllowConfig): Authorizer {
+export function requiredAuthorizer(config: AllowConfig): Authorizer {
+  const authorizer = authorizerOf(config);
+  if (authorizer) return authorizer;
+  throw usageError(
+    "nobody would be let in: no client is allowed",
+    "name the clients with --allow-dns, --allow-uri, --allow-spiffe-id or --allow-cn, or say --allow-any",
+  );
+}
+
+/** The same where there may be none: undefined without any flag. */
+export function authorizerOf(config: AllowConfig): Authorizer | undefined {
   const { allowDns, allowUri, allowSpiffeId, allowCn, allowAny } = config;
   const named = [
     ...(allowDns.length > 0 ? [allow.dns(...allowDns)] : []),
@@ -78,11 +87,5 @@ export function authorizerOf(config: AllowConfig): Authorizer {
     );
   }
   if (allowAny) return allow.any();
-  if (named.length === 0) {
-    throw usageError(
-      "nobody would be let in: no client is allowed",
-      "name the clients with --allow-dns, --allow-uri, --allow-spiffe-id or --allow-cn, or say --allow-any",
-    );
-  }
-  return allow.oneOf(...named);
+  return named.length > 0 ? allow.oneOf(...named) : undefined;
 }
