@@ -1,7 +1,5 @@
 // The real spiffe-helper and `newleaf helper` side by side on the agent of a real SPIRE, over the option table: the same
 // files to the byte, with the same modes, the same signals, health answers and exit codes. Needs: spire, spiffe-helper.
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../../bench/peers/peer.ts";
 import { component } from "../component.ts";
 import { createRivals, type HelperRun, published, type Rival } from "../helper/rival.ts";
+import { childScript, endProcess, startTarget } from "../helper/signal-target.ts";
 import { createOpensslAuthority } from "../openssl-authority.ts";
 import { type Spire, startSpire } from "../spire.ts";
 import { until } from "../until.ts";
@@ -274,53 +273,6 @@ describe.skipIf(absent)("newleaf helper beside spiffe-helper (needs: spire, spif
   });
 });
 
-/** Writes its arguments, then each signal, to the file that is its first argument. */
-const childScript = `
-echo $$ >"$1.pid"
-exec >>"$1"
-shift
-trap "echo renewed" HUP
-printf "<%s>" "$@"; echo
-while :; do sleep 0.02; done
-`;
-
-function endProcess(pidFile: string): void {
-  if (!existsSync(pidFile)) return;
-  try {
-    process.kill(Number(readFileSync(pidFile, "utf8")), "SIGKILL");
-  } catch {
-    // It has ended already.
-  }
-}
-
 function asLines(lines: readonly string[]): readonly string[] {
   return lines;
-}
-
-interface Target extends AsyncDisposable {
-  readonly pidFile: string;
-  ready(): Promise<boolean>;
-  count(signal: "USR1" | "USR2"): number;
-}
-
-/** A process that writes down each signal. */
-function startTarget(box: string, name: string): Target {
-  const [pidFile, log] = [join(box, `${name}.pid`), join(box, `${name}.log`)];
-  const script = `for s in USR1 USR2; do trap "echo $s >>'${log}'" $s; done; echo $$ >'${pidFile}'; while :; do sleep 0.02; done`;
-  const child: ChildProcess = spawn("bash", ["-c", script], { stdio: "ignore" });
-  return {
-    pidFile,
-    ready: () => until("a pid file", () => existsSync(pidFile) && readFileSync(pidFile, "utf8") !== ""),
-    count: (signal) =>
-      existsSync(log)
-        ? readFileSync(log, "utf8")
-            .split("\n")
-            .filter((line) => line === signal).length
-        : 0,
-    async [Symbol.asyncDispose]() {
-      const ended = once(child, "close");
-      child.kill("SIGKILL");
-      await ended;
-    },
-  };
 }
