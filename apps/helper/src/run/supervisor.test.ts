@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +8,12 @@ import type { CommandConfig } from "../config/config.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
 
 /** A program that writes what happens to it into a file, one word a line. */
-async function world(script: string, config: Partial<CommandConfig> = {}, renewSignal?: NodeJS.Signals) {
+async function world(
+  script: string,
+  config: Partial<CommandConfig> = {},
+  renewSignal?: NodeJS.Signals,
+  host: EventEmitter = new EventEmitter(),
+) {
   const directory = await mkdtemp(join(tmpdir(), "newleaf-supervisor-"));
   const [log, program] = [join(directory, "log"), join(directory, "program.mjs")];
   await writeFile(log, "");
@@ -21,7 +27,13 @@ async function world(script: string, config: Partial<CommandConfig> = {}, renewS
     ...config,
   };
   const backoff = { baseMs: 1, maxMs: 20 };
-  const supervisor: Supervisor = createSupervisor({ command, renewSignal, logger: silentLogger, backoff });
+  const supervisor: Supervisor = createSupervisor({
+    command,
+    renewSignal,
+    logger: silentLogger,
+    backoff,
+    host,
+  });
   const words = async () => (await readFile(log, "utf8")).split("\n").filter((word) => word !== "");
   return {
     supervisor,
@@ -134,6 +146,21 @@ test("issue #40: a job is over when it ended well, and is tried again when it fa
   await run.supervisor.renew();
   expect(await run.supervisor.ended).toBe(0);
   expect(await run.words()).toEqual(["start", "start"]);
+});
+
+test("a program does not outlive the helper, however that ends", async () => {
+  const host = new EventEmitter();
+  await using run = await world(
+    `process.on("SIGTERM", () => {}); say("start"); ${forever}`,
+    { wrapped: true, restart: "no" },
+    undefined,
+    host,
+  );
+  await run.supervisor.renew();
+  await run.until("start");
+  host.emit("exit");
+  expect(await run.supervisor.ended).toBe(128 + 9);
+  expect(host.listenerCount("exit")).toBe(0);
 });
 
 test("a program that is not there: the renewal fails, and a wrapped one ends with 127", async () => {

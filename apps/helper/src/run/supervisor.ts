@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
+import process from "node:process";
 import { type Backoff, createBackoff, type Logger } from "@newleaf/daemon";
 import type { CommandConfig } from "../config/config.ts";
 import { HelperError } from "../error.ts";
@@ -12,6 +13,8 @@ export interface SupervisorOptions {
   /** After this time a program that ends is taken to have worked: the delay begins at the bottom again. */
   readonly steadyMs?: number;
   readonly backoff?: { readonly baseMs: number; readonly maxMs: number };
+  /** Emits `exit` when our process ends, in whatever way: the program must not outlive it. */
+  readonly host?: Pick<NodeJS.EventEmitter, "on" | "off">;
   /** How old a program must be to be signalled: 500 ms. */
   readonly settleMs?: number;
 }
@@ -101,15 +104,21 @@ class ProgramSupervisor implements Supervisor {
     this.#startedAt = startedAt;
     const child = spawn(command.program, command.arguments, { stdio: "inherit" });
     this.#child = child;
+    // A second SIGTERM, or a crash, ends us without a word to anybody.
+    const { host = process } = this.#options;
+    const kill = (): void => void child.kill("SIGKILL");
+    host.on("exit", kill);
     this.#exit = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         this.#child = undefined;
+        host.off("exit", kill);
         resolve();
         this.#exited(code, signal, performance.now() - startedAt);
       });
       child.once("error", () => {
         if (child.pid !== undefined) return;
         this.#child = undefined;
+        host.off("exit", kill);
         resolve();
       });
     });
