@@ -130,3 +130,14 @@ test("defect: JWT updates signal too, where renew_signal_on_jwt says so", async 
   world.api.publish();
   await eventually(async () => (await words()).length).toBeGreaterThan(before);
 });
+
+test("with JWTs alone, a command that cannot be started yet is tried again", async () => {
+  await using world = await createWorld();
+  const late = join(world.directory, "late.sh");
+  const helper = await world.helper("", {
+    file: `agent_address = "${world.api.address}"\ncert_dir = "${world.certDir}"\njwt_bundle_file_name = "jwt.json"\ncmd = "${late}"`,
+  });
+  await helper.untilLogged("not told, trying again");
+  await writeFile(late, `#!/bin/sh\ntouch ${world.path("started")}\n`, { mode: 0o755 });
+  await eventually(() => world.text("started").catch(() => undefined)).toBe("");
+});

@@ -7,19 +7,9 @@ import { createNotifier } from "./notifier.ts";
 
 /** What keeps the JWT files current, and tells of them where that is wanted. None if there are no such files. */
 export function jwtTasks(helper: Helper): readonly Task[] {
-  const { config, logger, publisher, statuses, health, supervisor } = helper;
+  const { config, logger, publisher, statuses, health } = helper;
   if (statuses.jwt.size === 0) return [];
-  const x509 = hasX509(config.files);
-  let started = x509;
-  const notifier = createNotifier(async () => {
-    // A program may need all files: it starts once they are there, of whichever kind they are.
-    if (statuses.x509 === "unwritten" || [...statuses.jwt.values()].includes("unwritten")) return;
-    if (started && !config.renewSignalOnJwt) return;
-    started = true;
-    // With X.509 the command is started by the first identity, which may be about to happen.
-    if (!x509 || supervisor?.running === true) await supervisor?.renew();
-    await signalPidFile(config);
-  }, logger);
+  const notifiers = whoIsTold(helper).map((tell) => createNotifier(tell, logger));
   const client = createWorkloadApiClient({ address: config.agentAddress, logger });
   const files = createJwtFiles({
     config,
@@ -27,11 +17,16 @@ export function jwtTasks(helper: Helper): readonly Task[] {
     publisher,
     statuses,
     logger,
-    onWritten: () => notifier.notify(),
+    onWritten: () => {
+      for (const notifier of notifiers) notifier.notify();
+    },
   });
   health.addReadiness("jwt", () => files.check(new Date()));
   return [
-    { name: "jwt notifier", run: (signal) => notifier.run(signal) },
+    ...notifiers.map((notifier) => ({
+      name: "jwt notifier",
+      run: (signal: AbortSignal) => notifier.run(signal),
+    })),
     ...(config.files.jwtBundle === undefined
       ? []
       : [{ name: "jwt bundles", run: (signal: AbortSignal) => files.watchBundles(signal) }]),
@@ -39,5 +34,28 @@ export function jwtTasks(helper: Helper): readonly Task[] {
       name: `jwt ${svid.fileName}`,
       run: (signal: AbortSignal) => files.keepSvid(svid, signal),
     })),
+  ];
+}
+
+/**
+ * With JWTs alone, a program starts once all files are there; with X.509 that is the affair of the first identity, and
+ * may be about to happen. Later changes are told where the configuration says so.
+ */
+function whoIsTold({ config, statuses, supervisor }: Helper): readonly (() => Promise<void>)[] {
+  const x509 = hasX509(config.files);
+  const once = (tell: () => Promise<void>) => {
+    let told = x509;
+    return async () => {
+      if (statuses.x509 === "unwritten" || [...statuses.jwt.values()].includes("unwritten")) return;
+      if (told && !config.renewSignalOnJwt) return;
+      await tell();
+      told = true;
+    };
+  };
+  return [
+    ...(supervisor === undefined
+      ? []
+      : [once(async () => (!x509 || supervisor.running ? supervisor.renew() : undefined))]),
+    ...(config.pidFile === undefined ? [] : [once(() => signalPidFile(config))]),
   ];
 }
