@@ -1,6 +1,7 @@
 import { defineCommand, duration, jsonOption, type LeafCommand } from "@newleaf/daemon";
 import { renderResult } from "./render-result.ts";
 import { runDemo } from "./run-demo.ts";
+import { spiffeCommand } from "./spiffe/spiffe-command.ts";
 
 export const demoCommand: LeafCommand = defineCommand({
   name: "demo",
@@ -33,6 +34,7 @@ export const demoCommand: LeafCommand = defineCommand({
     },
     json: jsonOption,
   },
+  commands: [spiffeCommand],
   async run(config, context) {
     const result = await runDemo(config, context);
     context.stdout.write(config.json ? `${JSON.stringify(result)}\n` : renderResult(result, context.style));

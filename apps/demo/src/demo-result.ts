@@ -9,7 +9,7 @@ export interface ClientTally {
 
 /** What every demo ends with. */
 export interface DemoTally {
-  /** Certificates that replaced another one at the server, each proved to be served. */
+  /** Certificates that replaced another one at a server, each proved to be served. */
   readonly rotations: number;
   /** Of all clients that must not fail; those that must, such as the rogue, are not among them. */
   readonly requests: number;
@@ -34,7 +34,7 @@ export interface DemoResult extends DemoTally {
 }
 
 /** Counts up what is left of a demo that is over, and says what is wrong with it. */
-export function tallyOf(demo: Demo, served: ServedRotations): DemoTally {
+export function tallyOf(demo: Demo, servers: readonly ServedRotations[]): DemoTally {
   for (const client of demo.clients) {
     const { requests, failures } = client.tally();
     if (failures > 0) {
@@ -44,17 +44,19 @@ export function tallyOf(demo: Demo, served: ServedRotations): DemoTally {
     }
     if (requests === 0 && !demo.interrupted) demo.problem(`${client.name} made no request`);
   }
-  if (served.rotations === 0 && !demo.interrupted) demo.problem("nothing rotated");
+  for (const { name, rotations } of servers) {
+    if (rotations === 0 && !demo.interrupted) demo.problem(`${name} has not rotated`);
+  }
   const clients = demo.tallies();
   const all = Object.values(clients);
-  const lags = served.lagsMs;
+  const lags = servers.flatMap(({ lagsMs }) => lagsMs);
   return {
-    rotations: served.rotations,
+    rotations: servers.reduce((sum, { rotations }) => sum + rotations, 0),
     requests: all.reduce((sum, { requests }) => sum + requests, 0),
     failures: all.reduce((sum, { failures }) => sum + failures, 0),
     refused: demo.refused,
     servedLagMs: { p50: percentile(lags, 0.5), p99: percentile(lags, 0.99), max: Math.max(0, ...lags) },
-    drained: served.drained,
+    drained: servers.reduce((sum, { drained }) => sum + drained, 0),
     clients,
     interrupted: demo.interrupted,
     problems: demo.problems,

@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseProbeTarget, runProbe } from "@newleaf/probe";
-import { createRolloverParticipant, startRotation, watchFiles } from "@newleaf/rotation";
-import { createRotatingDispatcher } from "@newleaf/rotation/undici";
+import { createRolloverParticipant, type IdentitySource, startRotation, watchFiles } from "@newleaf/rotation";
+import { createRotatingDispatcher, type RotatingDispatcherOptions } from "@newleaf/rotation/undici";
 import { request } from "undici";
 import type { DemoClient } from "./external-client.ts";
 
@@ -48,8 +49,19 @@ export async function startFrontend(
 
 /** Workers on an undici dispatcher, as `fetch` uses it. */
 export async function startUndici(directory: string, url: string, concurrency: number): Promise<DemoClient> {
-  const source = await watchFiles({ directory });
-  const dispatcher = createRotatingDispatcher(source);
+  return startUndiciWith(await watchFiles({ directory }), { name: "undici", url, concurrency });
+}
+
+export interface UndiciClientOptions extends RotatingDispatcherOptions {
+  readonly name: string;
+  readonly url: string;
+  readonly concurrency: number;
+}
+
+/** Takes the source over: it ends with the client. */
+export function startUndiciWith(source: IdentitySource, options: UndiciClientOptions): DemoClient {
+  const { name, url, concurrency, ...more } = options;
+  const dispatcher = createRotatingDispatcher(source, more);
   let [requests, failures, stopped] = [0, 0, false];
   let lastFailure: string | undefined;
   const worker = async (): Promise<void> => {
@@ -63,13 +75,13 @@ export async function startUndici(directory: string, url: string, concurrency: n
         lastFailure = String(error);
       }
       requests++;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   };
   const workers = Array.from({ length: concurrency }, worker);
   return {
-    name: "undici",
-    participant: createRolloverParticipant({ name: "undici", source, rotation: dispatcher.rotation }),
+    name,
+    participant: createRolloverParticipant({ name, source, rotation: dispatcher.rotation }),
     tally: () => ({ requests, failures }),
     lastFailure: () => lastFailure,
     async [Symbol.asyncDispose]() {

@@ -19,11 +19,15 @@ export function renderResult(result: DemoResult, style: Style): string {
   });
 }
 
-/** The table of any demo; `above` follows its rotations, `below` the peers that were refused. */
+/** The table of any demo; `above` follows its rotations, `below` the peers that were refused, `lag` names the way. */
 export function renderTable(
   tally: DemoTally,
   style: Style,
-  own: { readonly above?: readonly ResultRow[]; readonly below?: readonly ResultRow[] } = {},
+  own: {
+    readonly above?: readonly ResultRow[];
+    readonly below?: readonly ResultRow[];
+    readonly lag?: string;
+  } = {},
 ): string {
   const failures = (count: number): string => (count === 0 ? style.green("0") : style.red(String(count)));
   const ms = (value: number): string => `${value.toFixed(1)} ms`;
@@ -31,7 +35,7 @@ export function renderTable(
   const rows: readonly ResultRow[] = [
     ["rotations", `${tally.rotations}, each proved by a handshake that showed the new leaf`],
     ...(own.above ?? []),
-    ["swap to served", `p50 ${ms(lag.p50)}, p99 ${ms(lag.p99)}, max ${ms(lag.max)}`],
+    [own.lag ?? "swap to served", `p50 ${ms(lag.p50)}, p99 ${ms(lag.p99)}, max ${ms(lag.max)}`],
     ["connections drained", String(tally.drained)],
     ["requests", `${tally.requests}, failures ${failures(tally.failures)}`],
     ...Object.entries(tally.clients).map(

@@ -63,7 +63,7 @@ export async function runDemo(
   await following;
   if (!rolledOver && !demo.interrupted) demo.problem("the authority did not roll over");
   const fared = await legacy.result();
-  return { ...tallyOf(demo, served), legacy: fared, caRollovers: rolledOver ? 1 : 0 };
+  return { ...tallyOf(demo, [served]), legacy: fared, caRollovers: rolledOver ? 1 : 0 };
 }
 
 async function startClients(demo: Demo, { volumes }: World, backend: Backend): Promise<void> {

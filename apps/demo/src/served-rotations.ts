@@ -1,4 +1,4 @@
-import type { RotationRecord, ServerRotation } from "@newleaf/rotation";
+import type { ServerRotation } from "@newleaf/rotation";
 import type { Demo } from "./demo.ts";
 
 /** A leaf that was written for a server to take over. */
@@ -8,10 +8,18 @@ export interface WrittenLeaf {
   readonly writtenAt: Date;
 }
 
+/** A leaf that a handshake has shown. */
+export interface ProvedLeaf {
+  readonly sha256: string;
+  readonly serialNumber: string;
+  readonly servedAt: Date | undefined;
+}
+
 /** Tells and counts what one server serves: each generation as soon as a handshake has shown it. */
 export class ServedRotations {
+  readonly name: string;
   readonly #demo: Demo;
-  readonly #name: string;
+  readonly #since: string;
   readonly #writtenAt = new Map<string, number>();
   readonly #servedAt = new Map<string, number>();
   readonly #lags: number[] = [];
@@ -19,9 +27,11 @@ export class ServedRotations {
   #rotations = 0;
   #drained = 0;
 
-  constructor(demo: Demo, name: string) {
+  /** `since`: what a leaf's way to being served is reckoned from, in the words of the demo. */
+  constructor(demo: Demo, name: string, since = "the swap") {
     this.#demo = demo;
-    this.#name = name;
+    this.name = name;
+    this.#since = since;
   }
 
   get rotations(): number {
@@ -38,15 +48,28 @@ export class ServedRotations {
     return this.#lags;
   }
 
+  /** Leaves that were written and have not been seen at the server. */
+  get unproved(): number {
+    return this.#writtenAt.size;
+  }
+
   /** One row for the live view. */
   headline(emphasize: (text: string) => string): string {
     const lagMs = this.#lags.at(-1);
     const lag = lagMs === undefined ? "" : `, last proved served after ${lagMs.toFixed(1)} ms`;
-    return `${this.#name}  ${emphasize(String(this.#rotations))} rotations${lag}; serving ${this.#serving}`;
+    return `${this.name}  ${emphasize(String(this.#rotations))} rotations${lag}; serving ${this.#serving}`;
   }
 
   written({ sha256, serialNumber, writtenAt }: WrittenLeaf): void {
     this.#writtenAt.set(sha256, writtenAt.getTime());
+    this.#measureLag(sha256, serialNumber);
+  }
+
+  /** A handshake has shown this leaf for the first time. */
+  proved({ sha256, serialNumber, servedAt }: ProvedLeaf): void {
+    this.#serving = `${serialNumber.slice(0, 12)}…`;
+    this.#rotations++;
+    if (servedAt !== undefined) this.#servedAt.set(sha256, servedAt.getTime());
     this.#measureLag(sha256, serialNumber);
   }
 
@@ -62,7 +85,8 @@ export class ServedRotations {
       const record = await rotation.whenServed(generation, signal).catch(() => undefined);
       if (record === undefined) return;
       generation = record.generation + 1;
-      this.#served(record);
+      const { sha256, serialNumber, stages } = record;
+      this.proved({ sha256, serialNumber, servedAt: stages.served });
     }
   }
 
@@ -75,13 +99,6 @@ export class ServedRotations {
     }
   }
 
-  #served({ sha256, serialNumber, stages }: RotationRecord): void {
-    this.#serving = `${serialNumber.slice(0, 12)}…`;
-    this.#rotations++;
-    if (stages.served !== undefined) this.#servedAt.set(sha256, stages.served.getTime());
-    this.#measureLag(sha256, serialNumber);
-  }
-
   /** Of a new leaf, once both are known; the proof may well be done before the writer has cleaned up behind itself. */
   #measureLag(sha256: string, serialNumber: string): void {
     const [written, served] = [this.#writtenAt.get(sha256), this.#servedAt.get(sha256)];
@@ -91,7 +108,7 @@ export class ServedRotations {
     this.#lags.push(lagMs);
     this.#demo.tell(
       "rotation",
-      `${this.#name} serves ${serialNumber.slice(0, 12)}…, proved ${lagMs} ms after the swap`,
+      `${this.name} serves ${serialNumber.slice(0, 12)}…, proved ${lagMs} ms after ${this.#since}`,
     );
   }
 }
