@@ -28,6 +28,11 @@ export function hasTooManyFields({ rawHeaders }: InboundRequest): boolean {
   return rawHeaders.length > 2 * MOST_FIELDS;
 }
 
+/** Octets of the names and values of all header fields. */
+export function fieldOctets({ rawHeaders }: InboundRequest): number {
+  return rawHeaders.reduce((sum, text) => sum + text.length, 0);
+}
+
 /**
  * Reads the request line. `undefined` for one that must not be passed on: no host, two of them, or a target that is
  * neither origin form, absolute form (RFC 9112 section 3.2.2, its authority wins), nor `*`.

@@ -19,7 +19,8 @@ import { serverHeaders } from "./forwarded-headers.ts";
 import { answerHello } from "./hello.ts";
 import { HEADERS_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS, type ProxyLimits } from "./limits.ts";
 import { type ListenAddress, listen } from "./listener.ts";
-import type { InboundRequest, InboundResponse } from "./message.ts";
+import { fieldOctets, type InboundRequest, type InboundResponse } from "./message.ts";
+import { reply } from "./respond.ts";
 import type { ServerTarget } from "./target.ts";
 import { createFailureReport } from "./target-failure.ts";
 import { tunnel } from "./tunnel.ts";
@@ -113,6 +114,11 @@ function createSide(options: ProxyServerOptions): Side {
 
 type Handler = (request: InboundRequest, response: InboundResponse) => void;
 
+// Node holds HTTP/2 to an announced limit only once the client has acknowledged it, and by a reset. Up to these it hands
+// a request over, and it is answered as over HTTP/1.1; the list counts 32 octets more for each field (RFC 9113 6.5.2).
+const HTTP2_FIELDS_READ = 2_048;
+const HTTP2_OCTETS_READ = 262_144;
+
 /** HTTP/1.1 and HTTP/2 on one port, by ALPN. */
 function createHttpServer({ source, limits }: ProxyServerOptions, handler: Handler) {
   const server = createSecureServer({
@@ -120,7 +126,11 @@ function createHttpServer({ source, limits }: ProxyServerOptions, handler: Handl
     allowHTTP1: true,
     // Unlike http and https, http2 does not set it: small responses would wait for the client's delayed ACK.
     noDelay: true,
-    settings: { maxHeaderListSize: limits.maxHeaderSize, maxConcurrentStreams: 256 },
+    maxHeaderListPairs: HTTP2_FIELDS_READ,
+    settings: {
+      maxHeaderListSize: Math.max(HTTP2_OCTETS_READ, 2 * limits.maxHeaderSize),
+      maxConcurrentStreams: 256,
+    },
   });
   // Read by the HTTP/1 side from the server itself; http2 takes no options for them.
   Object.assign(server, {
@@ -143,7 +153,7 @@ function httpSide(options: ProxyServerOptions, upstream: Upstream): Side {
     report: createFailureReport(logger, onFailure),
     headers: (line, fields, request) => serverHeaders(line, fields, request, source.current()),
   };
-  const handler: Handler = (request, response) => forwardRequest(forward, request, response);
+  const handler = withinLimit(limits, (request, response) => forwardRequest(forward, request, response));
   const server = createHttpServer(options, handler);
   server.on("checkContinue", handler);
   server.on("upgrade", (request, socket, head) => forwardUpgrade(forward, request, socket, head));
@@ -151,11 +161,18 @@ function httpSide(options: ProxyServerOptions, upstream: Upstream): Side {
 }
 
 function helloSide(options: ProxyServerOptions): Side {
-  const server = createHttpServer(options, (request, response) => {
+  const handler: Handler = (request, response) => {
     const peer = peerOf(request.socket);
     // Cannot be: the rotation lets no request pass without one.
     if (!peer) return void request.socket.destroy();
     answerHello(request, response, peer, options.source.current());
-  });
-  return { server };
+  };
+  return { server: createHttpServer(options, withinLimit(options.limits, handler)) };
+}
+
+function withinLimit({ maxHeaderSize }: ProxyLimits, handler: Handler): Handler {
+  return (request, response) => {
+    if (fieldOctets(request) <= maxHeaderSize) handler(request, response);
+    else reply(request, response, 431, "header fields too large");
+  };
 }

@@ -208,6 +208,27 @@ test("more connections than allowed are closed at once; header fields beyond the
   for (const socket of held) socket.destroy();
 });
 
+test("over HTTP/2, too, header fields beyond the limits are 431, on the first stream and on later ones", async () => {
+  await using target = await startTarget(echoHeaders);
+  await using mtls = await startMtlsProxy(`http://127.0.0.1:${target.port}`);
+  const session = connectHttp2(`https://localhost:${mtls.port}`, tlsOf(mtls.client));
+  const statusWith = async (fields: Record<string, string>) => {
+    const stream = session.request({ ":path": "/", ...fields });
+    const [headers] = await once(stream, "response");
+    stream.resume();
+    return headers[":status"];
+  };
+  const many = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, "v"]));
+  expect(await statusWith({ "x-large": "x".repeat(20_000) })).toBe(431);
+  expect(await statusWith({ "x-large": "x".repeat(15_000) })).toBe(200);
+  expect(await statusWith({ "x-large": "x".repeat(60_000) })).toBe(431);
+  expect(await statusWith(many(200))).toBe(200);
+  expect(await statusWith(many(300))).toBe(431);
+  session.close();
+  await once(session, "close");
+});
+
 test("small chunked responses do not wait for delayed acknowledgements (40 ms)", async () => {
   await using target = await startTarget((_incoming, response) => {
     response.write("a");
