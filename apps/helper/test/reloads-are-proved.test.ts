@@ -30,6 +30,7 @@ async function startApplication(world: World) {
   return {
     port,
     reloads: () => reloads,
+    readFiles: () => server.setSecureContext(read()),
     breakControl: (now: boolean) => {
       broken = now;
     },
@@ -55,9 +56,9 @@ test("issue #65: a reload is done when a handshake shows the new leaf", async ()
   await using world = await createWorld();
   using app = await startApplication(world);
   const helper = await world.helper(app.block());
-  await helper.untilLogged("reloaded, and the new certificate is served");
+  await helper.untilLogged("the new certificate is served");
   world.api.rotate();
-  await helper.untilLogged("reloaded, and the new certificate is served", 2);
+  await helper.untilLogged("the new certificate is served", 2);
   await eventually(async () => (await helper.admin("/metrics")).body).toContain(
     `newleaf_served_matches_delivered{target="tls://127.0.0.1:${app.port}"} 1`,
   );
@@ -70,12 +71,12 @@ test("a reload without effect: not ready, a line and a metric say what is served
   await using world = await createWorld();
   using app = await startApplication(world);
   const helper = await world.helper(app.block());
-  await helper.untilLogged("reloaded, and the new certificate is served");
+  await helper.untilLogged("the new certificate is served");
   const before = world.api.svids[0]?.identity.certificate;
   app.ignore(1_000);
   world.api.rotate();
-  await helper.untilLogged("reloaded, but the new certificate is not served", 2);
-  const line = helper.log().find(({ msg }) => msg === "reloaded, but the new certificate is not served");
+  await helper.untilLogged("the new certificate is not served", 2);
+  const line = helper.log().find(({ msg }) => msg === "the new certificate is not served");
   expect(line).toMatchObject({
     level: "error",
     reload: "app",
@@ -91,7 +92,7 @@ test("a reload without effect: not ready, a line and a metric say what is served
   );
   expect(app.reloads()).toBeGreaterThanOrEqual(3);
   app.ignore(0);
-  await helper.untilLogged("reloaded, and the new certificate is served", 2);
+  await helper.untilLogged("the new certificate is served", 2);
   await eventually(async () => (await helper.admin("/readyz")).status).toBe(200);
 });
 
@@ -99,7 +100,7 @@ test("an application that served and can no longer be told is not ready, until i
   await using world = await createWorld();
   using app = await startApplication(world);
   const helper = await world.helper(app.block());
-  await helper.untilLogged("reloaded, and the new certificate is served");
+  await helper.untilLogged("the new certificate is served");
   app.breakControl(true);
   world.api.rotate();
   await helper.untilLogged("reload failed");
@@ -107,7 +108,7 @@ test("an application that served and can no longer be told is not ready, until i
     /served: app: it could not be told .*\/reload answered 500/,
   );
   app.breakControl(false);
-  await helper.untilLogged("reloaded, and the new certificate is served", 2);
+  await helper.untilLogged("the new certificate is served", 2);
   expect((await helper.admin("/readyz")).status).toBe(200);
 });
 
@@ -115,14 +116,26 @@ test("with add_intermediates_to_bundle a server that sends the leaf alone is pro
   await using world = await createWorld({ authority: createSpiffeAuthority({ intermediate: true }) });
   using app = await startApplication(world);
   const helper = await world.helper(`add_intermediates_to_bundle = true\n${app.block()}`);
-  await helper.untilLogged("reloaded, and the new certificate is served");
+  await helper.untilLogged("the new certificate is served");
+});
+
+test("an application that watches its files is only looked at", async () => {
+  await using world = await createWorld();
+  using app = await startApplication(world);
+  const helper = await world.helper(
+    `reload "watch" { verify { address = "127.0.0.1:${app.port}" timeout = "100ms" } }`,
+  );
+  await helper.untilLogged("the new certificate is not served");
+  expect(app.reloads()).toBe(0);
+  app.readFiles();
+  await helper.untilLogged("the new certificate is served");
 });
 
 test("a target that is not there yet does not hold readiness back: it may wait for it", async () => {
   await using world = await createWorld();
   const block = `reload "exec" { command = ["true"] verify { address = "127.0.0.1:1" timeout = "50ms" } }`;
   const helper = await world.helper(block);
-  await helper.untilLogged("reloaded, but the new certificate is not served");
+  await helper.untilLogged("the new certificate is not served");
   expect((await helper.admin("/readyz")).status).toBe(200);
 });
 
@@ -134,7 +147,7 @@ test("a reload that cannot be carried out holds up neither the files nor the oth
   for (let turn = 0; turn < 3; turn++) {
     world.api.rotate();
     await world.untilCurrent();
-    await helper.untilLogged("reloaded, and the new certificate is served", turn + 1);
+    await helper.untilLogged("the new certificate is served", turn + 1);
   }
 });
 

@@ -303,6 +303,7 @@ test.each([
   ["reload { kind = 1 }", /has a label/],
   ['reload "exec" { }', /needs command/],
   ['reload "postgres" { }', /needs dsn/],
+  ['reload "watch" { }', /has no verify/],
   ['reload "nginx" { verify { } }', /needs an address/],
   ['reload "nginx" { verify { address = "ftp://x" } }', /is not one of/],
   ['reload "nginx" { verify { adress = "x:1" } }', /unknown key adress in verify/],

@@ -32,7 +32,9 @@ export type ReloadAction =
   | { readonly kind: "exec"; readonly command: readonly string[] }
   | { readonly kind: "http"; readonly url: string; readonly method: string }
   | { readonly kind: "postgres"; readonly dsn: Secret; readonly password: Secret | undefined }
-  | { readonly kind: "nginx"; readonly pidFile: string; readonly test: readonly string[] };
+  | { readonly kind: "nginx"; readonly pidFile: string; readonly test: readonly string[] }
+  /** Notices new files by itself. */
+  | { readonly kind: "watch" };
 
 /** Text, or the file that holds it and is read each time. */
 export type Secret = { readonly text: string } | { readonly file: string };
@@ -45,7 +47,7 @@ export interface VerifyConfig {
   readonly clientCertificate: boolean;
 }
 
-const kinds = ["signal", "exec", "http", "postgres", "nginx"] as const;
+const kinds = ["signal", "exec", "http", "postgres", "nginx", "watch"] as const;
 const keys = [
   ...["kind", "timeout", "verify", "pid_file", "pid", "signal", "command", "url", "method"],
   ...["dsn", "dsn_file", "password_file", "data_dir", "test"],
@@ -56,6 +58,7 @@ const keysOf: Readonly<Record<(typeof kinds)[number], readonly string[]>> = {
   http: ["url", "method"],
   postgres: ["dsn", "dsn_file", "password_file", "data_dir"],
   nginx: ["pid_file", "test"],
+  watch: [],
 };
 
 /** `reload "name" { }` blocks; in JSON `"reload": { "name": { } }`. */
@@ -105,6 +108,9 @@ function decodeReload(file: string, name: string, object: HclObject): ReloadConf
   }
   const timeout = fields.get("timeout");
   const verify = fields.get("verify");
+  if (kind === "watch" && verify === undefined) {
+    throw invalid(where, "a reload block of kind watch does nothing but verify, and has no verify");
+  }
   return {
     name,
     action: decodeAction(kind, fields, where),
@@ -150,6 +156,8 @@ function decodeAction(kind: (typeof kinds)[number], fields: Fields, where: strin
     }
     case "postgres":
       return decodePostgres(text, where);
+    case "watch":
+      return { kind };
     case "nginx":
       return { kind, pidFile: text("pid_file") ?? "/run/nginx.pid", test: command("test") ?? [] };
   }

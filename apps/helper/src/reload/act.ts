@@ -7,6 +7,8 @@ import { HelperError } from "../error.ts";
 /** Tells the process that there is a new certificate. Rejects with the reason when it was not told. */
 export async function act(action: ReloadAction, signal: AbortSignal): Promise<void> {
   switch (action.kind) {
+    case "watch":
+      return;
     case "signal":
       return signalProcess(action.process, action.signal);
     case "nginx":

@@ -82,6 +82,6 @@ function say(logger: Logger, reload: string, report: ServedReport): void {
     ...(trusted?.ok === false ? { untrusted: trusted.message } : {}),
     ...(message === undefined ? {} : { reason: message }),
   };
-  if (isProved(report)) logger.info(fields, "reloaded, and the new certificate is served");
-  else logger.error(fields, "reloaded, but the new certificate is not served");
+  if (isProved(report)) logger.info(fields, "the new certificate is served");
+  else logger.error(fields, "the new certificate is not served");
 }

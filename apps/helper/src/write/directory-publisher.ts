@@ -16,7 +16,7 @@ import { HelperError } from "../error.ts";
 import type { FileSet, OutputFile } from "./file-set.ts";
 import type { Publisher, PublisherOptions } from "./publisher.ts";
 import { writeError } from "./write-error.ts";
-import { type Owner, syncDirectory, writeNewFile } from "./write-new-file.ts";
+import { type Owner, syncDirectory, writeNewFiles } from "./write-new-file.ts";
 
 const DATA = "..data";
 const DATA_TMP = "..data_tmp";
@@ -118,10 +118,13 @@ async function swap(directory: string, files: FileSet, owner: Owner | undefined)
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-T:]/g, "_");
   const path = await mkdtemp(join(directory, `${PREFIX}${stamp}.`));
   try {
-    for (const [name, file] of files) {
-      await mkdir(join(path, dirname(name)), { recursive: true, mode: 0o755 });
-      await writeNewFile(join(path, name), file, owner);
+    for (const folder of new Set([...files.keys()].map((name) => dirname(name)))) {
+      if (folder !== ".") await mkdir(join(path, folder), { recursive: true, mode: 0o755 });
     }
+    await writeNewFiles(
+      [...files].map(([name, file]) => ({ path: join(path, name), file })),
+      owner,
+    );
     if (owner !== undefined) await chown(path, owner.uid, owner.gid);
     // What is in it is guarded by its own mode; whoever may read the certificates must get there.
     await chmod(path, 0o755);

@@ -6,7 +6,7 @@ import { removeSwappedDirectories } from "./directory-publisher.ts";
 import type { FileSet } from "./file-set.ts";
 import type { Publisher, PublisherOptions } from "./publisher.ts";
 import { writeError } from "./write-error.ts";
-import { syncDirectory, writeNewFile } from "./write-new-file.ts";
+import { syncDirectory, writeNewFiles } from "./write-new-file.ts";
 
 const MARK = ".newleaf-tmp-";
 
@@ -23,15 +23,18 @@ export function createPlainPublisher({ directory, owner }: PublisherOptions): Pu
       try {
         if (!tidied) await removeLeftovers(directory, files);
         tidied = true;
-        for (const [name, file] of files) {
+        for (const name of files.keys()) {
           const path = join(
             directory,
             dirname(name),
             `.${basename(name)}${MARK}${randomBytes(6).toString("hex")}`,
           );
           temporary.set(name, path);
-          await writeNewFile(path, file, owner);
         }
+        await writeNewFiles(
+          [...files].map(([name, file]) => ({ path: temporary.get(name) ?? "", file })),
+          owner,
+        );
         // Synchronous: waiting for the thread pool between two of them would be most of the time they take.
         for (const [name, path] of temporary) renameSync(path, join(directory, name));
         const vanished = (published.get(group) ?? []).filter((name) => !files.has(name));

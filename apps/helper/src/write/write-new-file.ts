@@ -6,8 +6,23 @@ export interface Owner {
   readonly gid: number;
 }
 
+export interface NewFile {
+  readonly path: string;
+  readonly file: OutputFile;
+}
+
+/**
+ * Writes files that must not exist yet, and waits until the disk has them. All
+ * at a time, since waiting for the disk is most of it. When it fails, nothing is being written any more.
+ */
+export async function writeNewFiles(files: readonly NewFile[], owner: Owner | undefined): Promise<void> {
+  const results = await Promise.allSettled(files.map(({ path, file }) => writeNewFile(path, file, owner)));
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
 /** Writes a file that must not exist yet, with its owner and its mode, and waits until the disk has it. */
-export async function writeNewFile(
+async function writeNewFile(
   path: string,
   { content, mode }: OutputFile,
   owner: Owner | undefined,
