@@ -1,29 +1,6 @@
-import { Writable } from "node:stream";
-import { type CommandContext, createStyle, silentLogger } from "@newleaf/daemon";
 import { expect, test } from "vitest";
 import { runDemo } from "../src/run-demo.ts";
-
-function contextWith(lines: string[]): CommandContext {
-  const sink = new Writable({
-    write(chunk, _encoding, callback) {
-      lines.push(...String(chunk).trimEnd().split("\n"));
-      callback();
-    },
-  });
-  return {
-    signal: new AbortController().signal,
-    logger: silentLogger,
-    stdin: process.stdin,
-    stdout: sink,
-    stderr: sink,
-    env: {},
-    style: createStyle(false),
-    onReload: () => ({ [Symbol.dispose]: () => {} }),
-    daemon: { admin: undefined, graceMs: 0, shutdownDelayMs: 0 },
-    commandName: "newleaf demo",
-    version: "test",
-  };
-}
+import { contextWith } from "./demo-context.ts";
 
 test("rotations under load, the rogue, the legacy application and a CA rollover, with no failed request", async () => {
   const lines: string[] = [];

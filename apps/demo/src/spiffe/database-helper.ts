@@ -56,7 +56,7 @@ export async function startDatabaseHelper(options: DatabaseHelperOptions): Promi
       return program.failure;
     },
     async firstComplete(signal) {
-      if (await Promise.race([first, sleep(FIRST_MS, false, { signal })])) return;
+      if (await Promise.race([first, sleep(FIRST_MS, false, { signal, ref: false })])) return;
       throw failure(program.failure ?? `newleaf helper: ${lastRecord}`);
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),

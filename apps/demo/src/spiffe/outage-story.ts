@@ -91,7 +91,7 @@ async function askDoctor(
 }
 
 function deadline(ms: number, signal: AbortSignal): Promise<undefined> {
-  return sleep(ms, undefined, { signal }).catch(() => undefined);
+  return sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
 }
 
 function short({ serialNumber }: { readonly serialNumber: string }): string {

@@ -78,7 +78,7 @@ async function startFrontend(
   envoy: Envoy | undefined,
   backend: ShopBackend,
 ): Promise<void> {
-  const source = await watchSpiffe({ address: world.address("frontend"), signal: demo.signal });
+  const source = demo.keep(await watchSpiffe({ address: world.address("frontend"), signal: demo.signal }));
   const url = `https://127.0.0.1:${envoy?.port ?? backend.port}/`;
   const authorizeServer = spiffe.id(idOf(envoy ? "envoy" : "backend"));
   if (envoy) {
