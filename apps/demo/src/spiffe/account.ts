@@ -6,6 +6,8 @@ export interface Account {
   readonly gid: number;
 }
 
+const SETPRIV = "setpriv";
+
 /** Our own user, or as root `postgres`; "nobody" where a root has no such user, or no setpriv to become it. */
 export function readAccount(): Account | "own" | "nobody" {
   if (process.getuid?.() !== 0) return "own";
@@ -13,7 +15,7 @@ export function readAccount(): Account | "own" | "nobody" {
     const { status, stdout } = spawnSync("id", [flag, "postgres"], { encoding: "utf8", timeout: 5_000 });
     return status === 0 ? Number(stdout) : Number.NaN;
   });
-  const setpriv = spawnSync("setpriv", ["--version"], { stdio: "ignore", timeout: 5_000 });
+  const setpriv = spawnSync(SETPRIV, ["--version"], { stdio: "ignore", timeout: 5_000 });
   if (!uid || !gid || setpriv.error) return "nobody";
   return { uid, gid };
 }
@@ -21,5 +23,5 @@ export function readAccount(): Account | "own" | "nobody" {
 /** The words before a command that run it as this user. */
 export function asAccount(account: Account | "own" | "nobody"): readonly string[] {
   if (typeof account === "string") return [];
-  return ["setpriv", `--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups"];
+  return [SETPRIV, `--reuid=${account.uid}`, `--regid=${account.gid}`, "--clear-groups"];
 }

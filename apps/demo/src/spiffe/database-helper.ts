@@ -20,7 +20,7 @@ export interface DatabaseHelperOptions {
 }
 
 /** A rotation as the helper logs it. Complete: written, and with a `reload` block told and proved by a handshake. */
-export interface HelperRecord {
+interface HelperRecord {
   readonly outcome: string;
   readonly sha256: string;
   readonly serialNumber: string;

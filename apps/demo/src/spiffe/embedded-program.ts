@@ -24,8 +24,9 @@ export function startEmbeddedProgram(
   const stop = new AbortController();
   let [failure, lastWords]: (string | undefined)[] = [];
   const stderr = lines((text) => {
-    lastWords = text;
-    onLine(parseLine(text));
+    const line = parseLine(text);
+    lastWords = typeof line.error === "string" ? line.error : line.msg;
+    onLine(line);
   });
   const entry = { name: command.name, summary: command.summary, load: async () => command };
   const running = runProgram(
