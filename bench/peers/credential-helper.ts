@@ -60,5 +60,5 @@ async function programOf(
   const program = name === "Newleaf, LTS Node" ? await locate("NEWLEAF_NODE_LTS") : process.execPath;
   const version = await reportedVersion(program, ["--version"], /^v(\S+)/);
   const cli = fileURLToPath(new URL("../../apps/cli/dist/main.js", import.meta.url));
-  return { title: `Newleaf, Node ${version}`, program, args: [cli, "helper", "--admin", "off"] };
+  return { title: `Newleaf, Node ${version}`, program, args: [cli, "helper"] };
 }

@@ -27,7 +27,7 @@ export function createRivals(spiffeHelper: string, box: string): { theirs: Rival
   return {
     theirs: createRival("theirs", [spiffeHelper], box),
     // spiffe-helper has no such port, and another program may have it.
-    ours: createRival("ours", [process.execPath, cli, "helper", "-admin", "off"], box),
+    ours: createRival("ours", [process.execPath, cli, "helper"], box),
   };
 }
 

@@ -51,7 +51,8 @@ const command = defineCommand({
       note: "as the parent of what uses them",
     },
   ],
-  longRunning: true,
+  // spiffe-helper opens no port, and two of them share a Pod.
+  longRunning: { admin: "off" },
   arguments: {
     command: {
       placeholder: "[command...]",

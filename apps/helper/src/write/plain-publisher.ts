@@ -6,7 +6,7 @@ import { removeSwappedDirectories } from "./directory-publisher.ts";
 import type { FileSet } from "./file-set.ts";
 import type { Publisher, PublisherOptions } from "./publisher.ts";
 import { writeError } from "./write-error.ts";
-import { syncDirectory, writeNewFiles } from "./write-new-file.ts";
+import { syncAll, writeNewFile } from "./write-new-file.ts";
 
 const MARK = ".newleaf-tmp-";
 
@@ -31,17 +31,15 @@ export function createPlainPublisher({ directory, owner }: PublisherOptions): Pu
           );
           temporary.set(name, path);
         }
-        await writeNewFiles(
-          [...files].map(([name, file]) => ({ path: temporary.get(name) ?? "", file })),
-          owner,
-        );
+        for (const [name, file] of files) writeNewFile(temporary.get(name) ?? "", file, owner);
+        await syncAll([...temporary.values()]);
         // Synchronous: waiting for the thread pool between two of them would be most of the time they take.
         for (const [name, path] of temporary) renameSync(path, join(directory, name));
         const vanished = (published.get(group) ?? []).filter((name) => !files.has(name));
         for (const name of vanished) await rm(join(directory, name), { force: true });
         published.set(group, [...files.keys()]);
-        await syncDirectory(directory);
-        await removeSwappedDirectories(directory, undefined);
+        await syncAll([directory]);
+        removeSwappedDirectories(directory, undefined);
       } catch (error) {
         for (const path of temporary.values()) await unlink(path).catch(() => {});
         throw writeError(directory, error);

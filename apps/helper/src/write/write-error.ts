@@ -2,16 +2,24 @@ import { HelperError } from "../error.ts";
 
 /** What the file system refused, with what is left of the old state: all of it. */
 export function writeError(directory: string, error: unknown): HelperError {
+  return describe(`cannot write to ${directory}`, error, "the files there are as they were");
+}
+
+/** What went wrong behind the moment at which the new files took the place of the old ones. */
+export function unsettledError(directory: string, error: unknown): HelperError {
+  return describe(`cannot tidy up ${directory}`, error, "the new files are in place");
+}
+
+function describe(what: string, error: unknown, left: string): HelperError {
   if (error instanceof HelperError) return error;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const what = error instanceof Error && "syscall" in error ? ` (${String(error.syscall)})` : "";
+  const call = error instanceof Error && "syscall" in error ? ` (${String(error.syscall)})` : "";
   const reason = reasons[code] ?? (error instanceof Error ? error.message : String(error));
   const hint = hints[code];
-  return new HelperError(
-    "ERR_HELPER_WRITE",
-    `cannot write to ${directory}: ${reason}${what}; the files there are as they were`,
-    { cause: error, ...(hint === undefined ? {} : { hint }) },
-  );
+  return new HelperError("ERR_HELPER_WRITE", `${what}: ${reason}${call}; ${left}`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 const reasons: Readonly<Record<string, string>> = {

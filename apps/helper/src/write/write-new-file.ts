@@ -1,4 +1,5 @@
-import { open } from "node:fs/promises";
+import { closeSync, fchmodSync, fchownSync, openSync, writeFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import type { OutputFile } from "./file-set.ts";
 
 export interface Owner {
@@ -6,45 +7,41 @@ export interface Owner {
   readonly gid: number;
 }
 
-export interface NewFile {
-  readonly path: string;
-  readonly file: OutputFile;
+/** Writes a file that must not exist yet, with its owner and its mode. */
+export function writeNewFile(path: string, { content, mode }: OutputFile, owner: Owner | undefined): void {
+  const file = openSync(path, "wx", 0o600);
+  try {
+    writeFileSync(file, content);
+    // Before the mode: a change of owner takes set-id bits away.
+    if (owner !== undefined) fchownSync(file, owner.uid, owner.gid);
+    fchmodSync(file, mode);
+  } finally {
+    closeSync(file);
+  }
 }
 
-/**
- * Writes files that must not exist yet, and waits until the disk has them. All
- * at a time, since waiting for the disk is most of it. When it fails, nothing is being written any more.
- */
-export async function writeNewFiles(files: readonly NewFile[], owner: Owner | undefined): Promise<void> {
-  const results = await Promise.allSettled(files.map(({ path, file }) => writeNewFile(path, file, owner)));
+/** Waits until the disk has these files, and the names in these directories. */
+export async function syncAll(paths: readonly string[]): Promise<void> {
+  const results = await Promise.allSettled(paths.map(sync));
   const failed = results.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
 }
 
-/** Writes a file that must not exist yet, with its owner and its mode, and waits until the disk has it. */
-async function writeNewFile(
-  path: string,
-  { content, mode }: OutputFile,
-  owner: Owner | undefined,
-): Promise<void> {
-  const file = await open(path, "wx", 0o600);
+async function sync(path: string): Promise<void> {
+  const file = await openOwn(path);
   try {
-    await file.writeFile(content);
-    // Before the mode: a change of owner takes set-id bits away.
-    if (owner !== undefined) await file.chown(owner.uid, owner.gid);
-    await file.chmod(mode);
-    await file.sync();
+    await file?.sync();
   } finally {
-    await file.close();
+    await file?.close();
   }
 }
 
-/** Makes what was renamed in a directory survive a crash. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
+/** A file of another owner may be closed to us by now; the kernel writes it out in its own time. */
+async function openOwn(path: string): Promise<FileHandle | undefined> {
   try {
-    await directory.sync();
-  } finally {
-    await directory.close();
+    return await open(path, "r");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EACCES") return undefined;
+    throw error;
   }
 }
