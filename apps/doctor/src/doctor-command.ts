@@ -78,7 +78,7 @@ export const doctorCommand: LeafCommand = defineCommand({
     timeout: {
       flag: "--timeout <duration>",
       description: "for each look",
-      schema: duration({ min: "1ms" }),
+      schema: duration({ min: "1ms", max: "1h" }),
       default: "5s",
     },
     json: jsonOption,

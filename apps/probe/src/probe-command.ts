@@ -51,7 +51,7 @@ export const probeCommand: LeafCommand = defineCommand({
     timeout: {
       flag: "--timeout <duration>",
       description: "for each request",
-      schema: duration({ min: "1ms" }),
+      schema: duration({ min: "1ms", max: "1h" }),
       default: "5s",
     },
     keepAlive: {

@@ -1,6 +1,6 @@
 import { request } from "node:https";
 import type { TLSSocket } from "node:tls";
-import { roundMs } from "@newleaf/daemon";
+import { delay, roundMs } from "@newleaf/daemon";
 import { type Authorizer, createRotatingAgent, type IdentitySource } from "@newleaf/rotation";
 import { type Certificate, parseCertificate } from "@newleaf/x509";
 import { failureReason } from "./failure-reason.ts";
@@ -119,7 +119,8 @@ class Probe {
     let next = performance.now() + (everyMs * index) / concurrency;
     const end = forMs === undefined ? Number.POSITIVE_INFINITY : this.#startedAt + forMs;
     while (!signal.aborted) {
-      await pause(Math.min(next, end) - performance.now(), signal);
+      const pauseMs = Math.min(next, end) - performance.now();
+      if (pauseMs > 0) await delay(pauseMs, signal).catch(() => undefined);
       // A timer may fire a little early: what was planned for after the end is not asked for that.
       if (signal.aborted || next >= end || performance.now() >= end) return;
       await this.#ask(agent);
@@ -217,16 +218,3 @@ class Probe {
 }
 
 type Agent = ReturnType<typeof createRotatingAgent>;
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const finish = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", finish);
-      resolve();
-    };
-    const timer = setTimeout(finish, ms);
-    signal.addEventListener("abort", finish, { once: true });
-  });
-}

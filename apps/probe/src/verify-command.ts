@@ -60,7 +60,7 @@ export const verifyCommand: LeafCommand = defineCommand({
     timeout: {
       flag: "--timeout <duration>",
       description: "for each handshake",
-      schema: duration({ min: "1ms" }),
+      schema: duration({ min: "1ms", max: "1h" }),
       default: "5s",
     },
     within: {

@@ -54,6 +54,18 @@ test("rotations of both sides are seen, and no request fails", async () => {
   expect(serials.size).toBe(2);
 });
 
+test("a pause longer than a timer of Node can be does not become none", async () => {
+  await using server = await startMtlsServer();
+  const stop = new AbortController();
+  const { summary } = await probeUntil(server, () => false, {
+    everyMs: 30 * 86_400_000,
+    signal: AbortSignal.any([stop.signal, AbortSignal.timeout(20_000)]),
+    // The next request would follow within a millisecond.
+    onEvent: () => void setTimeout(() => stop.abort(), 100),
+  });
+  expect(summary).toMatchObject({ requests: 1, failures: 0 });
+});
+
 test("keep-alive connections move with the rotation, too", async () => {
   await using server = await startMtlsServer();
   let rotated = false;

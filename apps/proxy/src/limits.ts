@@ -10,6 +10,9 @@ export interface ProxyLimits {
   readonly timeouts: ForwardTimeouts;
 }
 
+/** What a socket's timer can hold. */
+const LONGEST = "24d";
+
 /** Flags of the limits; both directions have them. */
 export const limitOptions: OptionsOf<LimitConfig> = {
   maxConnections: {
@@ -27,25 +30,25 @@ export const limitOptions: OptionsOf<LimitConfig> = {
   connectTimeout: {
     flag: "--connect-timeout <duration>",
     description: "until the target is connected",
-    schema: duration({ min: "1ms" }),
+    schema: duration({ min: "1ms", max: "1h" }),
     default: "5s",
   },
   responseTimeout: {
     flag: "--response-timeout <duration>",
     description: "without progress until the target answers (then 504)",
-    schema: duration({ min: "1ms" }),
+    schema: duration({ min: "1ms", max: LONGEST }),
     default: "60s",
   },
   idleTimeout: {
     flag: "--idle-timeout <duration>",
     description: "without progress in the body of a response",
-    schema: duration({ min: "1ms" }),
+    schema: duration({ min: "1ms", max: LONGEST }),
     default: "10m",
   },
   tunnelTimeout: {
     flag: "--tunnel-timeout <duration>",
     description: "without an octet either way in an upgraded connection, or in bytes",
-    schema: duration({ min: "1ms" }),
+    schema: duration({ min: "1ms", max: LONGEST }),
     default: "1h",
   },
 };

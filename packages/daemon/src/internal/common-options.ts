@@ -42,13 +42,13 @@ function daemonOptions(adminDefault: string): OptionMap {
     grace: {
       flag: "--grace <duration>",
       description: "time to stop in after SIGTERM or SIGINT",
-      schema: duration(),
+      schema: duration({ max: "24h" }),
       default: "25s",
     },
     shutdownDelay: {
       flag: "--shutdown-delay <duration>",
       description: "keep serving this long after readiness went off, for load balancers to notice",
-      schema: duration(),
+      schema: duration({ max: "24h" }),
       default: "0s",
     },
   };
