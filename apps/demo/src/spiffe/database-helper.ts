@@ -47,7 +47,7 @@ export async function startDatabaseHelper(options: DatabaseHelperOptions): Promi
   const program = startEmbeddedProgram(helperCommand, ["--config", path], (line) => {
     const record = recordOf(line);
     if (record === undefined) return;
-    lastRecord = `rotation ${record.outcome}: ${record.reason}`;
+    lastRecord = `rotation ${record.outcome}${record.reason === undefined ? "" : `: ${record.reason}`}`;
     options.onRecord?.(record);
     if (record.outcome === "complete") completed();
   });

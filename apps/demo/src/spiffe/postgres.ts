@@ -62,7 +62,7 @@ export async function preparePostgres(
         dataDirectory: data,
         reload: `reload "postgres" {
   data_dir = ${JSON.stringify(data)}
-  verify { address = "${HOST}:${port}" }
+  verify { address = "${HOST}:${port}" timeout = "3s" }
 }`,
         connect(identity, sessions) {
           const pool = createRotatingPool(identity, {

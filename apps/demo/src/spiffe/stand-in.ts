@@ -26,7 +26,7 @@ export function prepareStandIn(directory: string): PreparedDatabase {
         reload: `reload "database" {
   kind = "signal"
   pid = ${child.pid}
-  verify { address = "${HOST}:${port}" }
+  verify { address = "${HOST}:${port}" timeout = "3s" }
 }`,
         connect(identity, sessions) {
           const agent = createRotatingAgent(identity, {
