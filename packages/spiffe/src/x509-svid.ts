@@ -1,11 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import {
-  type Certificate,
-  encodePem,
-  keyMatchesCertificate,
-  parsePrivateKey,
-  X509Error,
-} from "@newleaf/x509";
+import { type Certificate, keyMatchesCertificate, parsePkcs8, X509Error } from "@newleaf/x509";
 import { SpiffeError } from "./error.ts";
 import { parseDerCertificates } from "./internal/der-certificates.ts";
 import { checkSvidLeaf, signingCertificateProblem } from "./internal/svid-rules.ts";
@@ -65,7 +59,7 @@ function intermediateProblem(certificate: Certificate): string | undefined {
 
 function readKey(id: SpiffeId, pkcs8: Uint8Array, leaf: Certificate): KeyObject {
   try {
-    const key = parsePrivateKey(encodePem("PRIVATE KEY", pkcs8));
+    const key = parsePkcs8(pkcs8);
     if (keyMatchesCertificate(key, leaf)) return key;
   } catch (cause) {
     if (!(cause instanceof X509Error)) throw cause;

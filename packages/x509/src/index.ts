@@ -64,7 +64,7 @@ export {
   issueCertificate,
   issueIntermediate,
 } from "./issue.ts";
-export { keyMatchesCertificate, parsePrivateKey } from "./key.ts";
+export { keyMatchesCertificate, parsePkcs8, parsePrivateKey } from "./key.ts";
 export { keyIdentifierOf } from "./key-identifier.ts";
 export { EKU, KEY_USAGES, type KeyUsage } from "./key-usage.ts";
 export {

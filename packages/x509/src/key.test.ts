@@ -8,7 +8,7 @@ import {
 import { describe, expect, test } from "vitest";
 import { generateKey } from "./generate-key.ts";
 import { createRoot, issueCertificate } from "./issue.ts";
-import { keyMatchesCertificate, parsePrivateKey } from "./key.ts";
+import { keyMatchesCertificate, parsePkcs8, parsePrivateKey } from "./key.ts";
 import { encodePem } from "./pem.ts";
 
 const ec = generateKey().privateKey;
@@ -32,6 +32,16 @@ describe("private keys", () => {
   ])("%s", (_, key, text) => {
     expect(parsePrivateKey(text).equals(key)).toBe(true);
     expect(parsePrivateKey(Buffer.from(text)).equals(key)).toBe(true);
+  });
+
+  test("PKCS#8 as DER", () => {
+    for (const key of [ec, rsa]) {
+      expect(parsePkcs8(key.export({ format: "der", type: "pkcs8" })).equals(key)).toBe(true);
+    }
+    const sec1 = ec.export({ format: "der", type: "sec1" });
+    expect(() => parsePkcs8(sec1)).toThrow(expect.objectContaining({ code: "ERR_X509_KEY" }));
+    const long = Buffer.alloc(65 * 1024);
+    expect(() => parsePkcs8(long)).toThrow(expect.objectContaining({ code: "ERR_X509_LIMIT" }));
   });
 
   test("Ed25519", () => {

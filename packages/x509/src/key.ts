@@ -28,6 +28,14 @@ export function parsePrivateKey(pem: string | Uint8Array): KeyObject {
   return importPrivateKey(block.der, type);
 }
 
+/** A PKCS#8 PrivateKeyInfo (RFC 5208 section 5) as DER, with the errors of `parsePrivateKey`. */
+export function parsePkcs8(der: Uint8Array): KeyObject {
+  if (der.length > MAX_KEY_OCTETS) {
+    throw new X509Error("ERR_X509_LIMIT", `private key of more than ${MAX_KEY_OCTETS} octets`);
+  }
+  return importPrivateKey(der, "pkcs8");
+}
+
 /** Whether the private (or public) key is the one the certificate was made for. */
 export function keyMatchesCertificate(key: KeyObject, certificate: Certificate): boolean {
   if (key.type === "secret") return false;

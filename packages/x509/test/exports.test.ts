@@ -10,7 +10,7 @@ createCsr createRoot createTrustBundle describeSignatureAlgorithm diffTrustBundl
 encodeCertificates encodeCrls encodeCsr encodeName encodePem
 formatIpAddress formatName generateKey issueCertificate issueCrl issueIntermediate
 keyIdentifierOf keyMatchesCertificate nameKey namesEqual
-parseCertificate parseCertificates parseCrl parseCrls parseCsr parseIpAddress parsePem parsePrivateKey
+parseCertificate parseCertificates parseCrl parseCrls parseCsr parseIpAddress parsePem parsePkcs8 parsePrivateKey
 validatePath verifyCsr verifySignature
 `;
 

@@ -8,7 +8,7 @@ import { createCsr, parseCsr, verifyCsr } from "../src/csr.ts";
 import { X509Error } from "../src/error.ts";
 import { generateKey } from "../src/generate-key.ts";
 import { createRoot, issueCertificate } from "../src/issue.ts";
-import { keyMatchesCertificate, parsePrivateKey } from "../src/key.ts";
+import { keyMatchesCertificate, parsePkcs8, parsePrivateKey } from "../src/key.ts";
 import { formatName, nameKey } from "../src/name.ts";
 import { encodePem } from "../src/pem.ts";
 import { verifySignature } from "../src/signature.ts";
@@ -223,6 +223,17 @@ test("damaged key files", () => {
   );
   fc.assert(
     fc.property(mangled(der), (damaged) => check(Buffer.from(encodePem("PRIVATE KEY", damaged)))),
+    { numRuns: 1000 },
+  );
+});
+
+test("damaged PKCS#8", () => {
+  const der = privateKey.export({ format: "der", type: "pkcs8" });
+  fc.assert(
+    fc.property(
+      mangled(der),
+      onlyOwnErrors("pkcs8", (octets) => parsePkcs8(octets)),
+    ),
     { numRuns: 1000 },
   );
 });
