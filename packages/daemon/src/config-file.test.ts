@@ -34,3 +34,10 @@ test("a file that cannot be read says why", async () => {
     message: "cannot read config file /nonexistent/newleaf.yaml: ENOENT",
   });
 });
+
+test("a file without an end is not read to its end", async () => {
+  await expect(loadConfigFile("/dev/zero")).rejects.toMatchObject({
+    code: "ERR_DAEMON_CONFIG",
+    message: "config file /dev/zero is larger than 1048576 bytes",
+  });
+});

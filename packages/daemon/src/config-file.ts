@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { buffer } from "node:stream/consumers";
 import { DaemonError } from "./error.ts";
 
 /** The entries of a YAML config file by option name, each with the place it was written at. */
@@ -64,7 +65,8 @@ function asText(scalar: unknown): unknown {
 async function readText(path: string): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    // Pipes and devices have no size to ask for, and some no end.
+    bytes = await buffer(createReadStream(path, { end: maxBytes }));
   } catch (error) {
     throw new DaemonError(
       "ERR_DAEMON_CONFIG",
