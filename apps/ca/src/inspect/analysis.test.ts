@@ -179,13 +179,11 @@ describe("files", () => {
     const { keyPem, privateKey } = leaf();
     expect(findings({ "tls.key": keyPem }, {}, 0o644)).toEqual(["warning readable_key"]);
     expect(findings({ "tls.key": keyPem }, {}, 0o640)).toEqual(["note readable_key"]);
-    const encrypted = privateKey.export({
-      type: "pkcs8",
-      format: "pem",
-      cipher: "aes-256-cbc",
-      passphrase: "x",
-    });
-    expect(findings({ "tls.key": String(encrypted) })).toEqual(["warning encrypted_key"]);
+    const encryption = { format: "pem", cipher: "aes-256-cbc", passphrase: "x" } as const;
+    for (const type of ["pkcs8", "sec1"] as const) {
+      const encrypted = String(privateKey.export({ type, ...encryption }));
+      expect(findings({ "tls.key": encrypted })).toEqual(["warning encrypted_key"]);
+    }
   });
 
   test("duplicates, several leaves, and the order of a chain", () => {

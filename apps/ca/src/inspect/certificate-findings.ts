@@ -73,7 +73,7 @@ function validity(item: CertificateItem, { now, soonMs }: CheckOptions): readonl
     findings.push(finding("warning", "expires_soon", item, message, hint));
   }
   if (age < Math.min(30_000, lifetime / 20)) {
-    const message = `${name} is valid for ${formatLength(age)} only: a peer whose clock is behind refuses it`;
+    const message = `${name} began to be valid only ${formatLength(age)} ago: a peer whose clock is behind refuses it`;
     findings.push(finding("note", "clock_skew", item, message, "issue with notBefore a minute in the past"));
   }
   return findings;

@@ -42,12 +42,18 @@ export function parseItems(input: Input): readonly Item[] {
   if (bytes[0] === 0x30) return [parseDer(input)];
   const text = Buffer.from(bytes).toString("latin1");
   if (!text.includes("-----BEGIN ")) return isNamed(input) ? [{ input, ...nothingIn(bytes) }] : [];
+  const encrypted = text.match(encryptedByHeader)?.map((): Item => ({ input, kind: "encrypted key" })) ?? [];
   try {
-    return numbered(parsePem(text).flatMap(({ label, der }) => parseBlock(input, label, der)));
+    const blocks = parsePem(text.replace(encryptedByHeader, ""));
+    return [...encrypted, ...numbered(blocks.flatMap(({ label, der }) => parseBlock(input, label, der)))];
   } catch (error) {
     return [{ input, kind: "unreadable", message: messageOf(error) }];
   }
 }
+
+/** Keys as `openssl rsa -aes256 -traditional` encrypts them: header fields (RFC 1421), which the PEM of RFC 7468 has not. */
+const encryptedByHeader =
+  /-----BEGIN ([A-Z]{2,8} PRIVATE KEY)-----\r?\nProc-Type: 4,ENCRYPTED[\s\S]{1,32768}?-----END \1-----/g;
 
 /** What can be said of a key without telling it. */
 export function keyFacts(key: KeyObject): KeyFacts {
