@@ -8,6 +8,8 @@ import {
   z,
 } from "@newleaf/daemon";
 import { authorityFiles, createAuthority, holdsAuthority } from "./authority-directory.ts";
+import { withDirectoryLock } from "./directory-lock.ts";
+import { createDirectory } from "./durable-file.ts";
 import { CaError } from "./error.ts";
 import { algorithmOption, dryRunOption, forceOption } from "./options.ts";
 import { formatInstant, formatRelative } from "./relative-time.ts";
@@ -60,27 +62,25 @@ export const initCommand: LeafCommand = defineCommand({
   },
   async run(config, context) {
     const directory = resolve(config.directory);
-    if ((await holdsAuthority(directory)) && !config.force) {
-      throw new CaError("ERR_CA_EXISTS", `${directory} already holds an authority; nothing was changed`, {
-        hint: "use it as it is, choose another directory, or replace it with --force: what it issued is then untrusted",
-      });
-    }
+    if (!config.force) await refuseExisting(directory);
     const now = new Date();
     if (config.dryRun) {
       const end = formatInstant(new Date(now.getTime() + config.duration));
       context.stdout.write(`would create CN=${config.name} in ${directory}, valid until ${end}\n`);
       return;
     }
-    const { authority } = await createAuthority(
-      directory,
-      {
-        name: config.name,
-        durationMs: config.duration,
-        algorithm: config.algorithm,
-        crlDurationMs: config.crlDuration,
-      },
-      now,
-    );
+    const wanted = {
+      name: config.name,
+      durationMs: config.duration,
+      algorithm: config.algorithm,
+      crlDurationMs: config.crlDuration,
+    };
+    await createDirectory(directory, 0o700);
+    const { authority } = await withDirectoryLock(directory, context.signal, async () => {
+      // Two at the same time: the second must not replace what the first just made.
+      if (!config.force) await refuseExisting(directory);
+      return createAuthority(directory, wanted, now);
+    });
     const { certificate } = authority;
     report(context, config.json, {
       name: config.name,
@@ -92,6 +92,13 @@ export const initCommand: LeafCommand = defineCommand({
     });
   },
 });
+
+async function refuseExisting(directory: string): Promise<void> {
+  if (!(await holdsAuthority(directory))) return;
+  throw new CaError("ERR_CA_EXISTS", `${directory} already holds an authority; nothing was changed`, {
+    hint: "use it as it is, choose another directory, or replace it with --force: what it issued is then untrusted",
+  });
+}
 
 interface Created {
   readonly name: string;

@@ -13,7 +13,7 @@ import {
 import { type OpenAuthority, refuseAuthorityDirectory, saveIndex } from "./authority-directory.ts";
 import { type IdentityRequest, type IssuedCertificate, withCertificate } from "./authority-index.ts";
 import { CaError } from "./error.ts";
-import { type Layout, type PublishedFile, publishFiles } from "./publish-files.ts";
+import { type Layout, type PublishedFile, prepareDirectory, publishFiles } from "./publish-files.ts";
 
 export interface IssueOrder {
   readonly name: string;
@@ -63,6 +63,7 @@ export async function issueIdentity(open: OpenAuthority, order: IssueOrder, now:
     directory: relative(resolve(directory), resolve(order.directory)) || ".",
     layout: order.layout,
   };
+  await prepareDirectory(order.directory);
   const index = withCertificate(open.index, entry, now);
   await saveIndex(directory, index);
   await publishFiles(order.directory, filesOf(open, certificate, key), order.layout);

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, readlink, rm, stat } from "node:fs/promises";
+import { access, chmod, constants, mkdtemp, readdir, readFile, readlink, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { createDirectory, linkDurably, syncDirectory, writeDurably, writeNew } from "./durable-file.ts";
 
@@ -20,6 +20,12 @@ export async function layoutOf(directory: string): Promise<Layout | undefined> {
   if ((await readlink(join(directory, "..data")).catch(() => undefined)) !== undefined) return "atomic";
   const exists = await stat(join(directory, "tls.crt")).catch(() => undefined);
   return exists === undefined ? undefined : "plain";
+}
+
+/** Creates the directory, and fails where nothing could be published, before anything is remembered as issued. */
+export async function prepareDirectory(directory: string): Promise<void> {
+  await createDirectory(directory, 0o755);
+  await access(directory, constants.W_OK | constants.X_OK);
 }
 
 /** Publishes files into a directory, creating it; other files there are kept. Order matters for `plain`. */

@@ -348,6 +348,21 @@ test("a list copied into an atomic volume is swapped with it and survives a rene
   expect(parseCrls(readFileSync(join(out, "crl.pem")))).toHaveLength(1);
 });
 
+test("of several that create an authority at once in one place, one does", async () => {
+  using directory = createTemporaryDirectory();
+  const ca = directory.file("ca");
+  const results = await Promise.all([1, 2, 3].map(() => newleaf(["ca", "init", ca])));
+  expect(results.map(({ code }) => code).sort()).toEqual([0, 1, 1]);
+});
+
+test("what cannot be published is not remembered as issued", async () => {
+  using world = await authority();
+  const file = world.file("file");
+  writeFileSync(file, "");
+  expect((await newleaf(["ca", "issue", "a", "--ca", world.ca, "--out", file])).code).toBe(1);
+  expect(await newleaf(["ca", "issue", "a", "--ca", world.ca])).toMatchObject({ code: 0 });
+});
+
 test("commands that run at once lose nothing of each other", async () => {
   using world = await authority();
   const names = Array.from({ length: 12 }, (_, index) => `n${index}`);
