@@ -74,12 +74,15 @@ test("Workload API 4.6: peers verify to the bundle of their own trust domain, ow
   expect(next.peerTrust!.select(stranger)).toMatchObject({ code: "unknown_authority" });
 });
 
-test("Workload API 5.3: the default identity is the first; a hint or a function picks another", async () => {
+test("Workload API 5.3: the default identity is the first; a hint, an ID or a function picks another", async () => {
   const server = await start({ workloads: [{ path: "/a" }, { path: "/b", hint: "external" }] });
   expect((await watch(server)).current().identity).toBe("spiffe://example.org/a");
   expect((await watch(server, { hint: "external" })).current().identity).toBe("spiffe://example.org/b");
   const pick: WatchSpiffeOptions["pick"] = (svids) => svids.find(({ id }) => id.path === "/b");
   expect((await watch(server, { pick })).current().identity).toBe("spiffe://example.org/b");
+  expect((await watch(server, { id: "spiffe://example.org/b" })).current().identity).toBe(
+    "spiffe://example.org/b",
+  );
   await expect(watch(server, { pick, hint: "a" })).rejects.toMatchObject({ code: "ERR_SPIFFE_OPTIONS" });
 });
 
@@ -100,6 +103,7 @@ test.each<[string, (server: WorkloadApiServer) => unknown, WatchSpiffeOptions, s
   ["no entry", (server) => server.deny(), {}, "ERR_SPIFFE_PERMISSION_DENIED"],
   ["an agent that says nothing", (server) => server.stall(), {}, "ERR_SPIFFE_UNAVAILABLE"],
   ["another hint", () => {}, { hint: "external" }, "ERR_SPIFFE_NO_SVID"],
+  ["another ID", () => {}, { id: "spiffe://example.org/c" }, "ERR_SPIFFE_NO_SVID"],
   ["no SVID in the message", (server) => server.redact(), {}, "ERR_SPIFFE_NO_SVID"],
   [
     "an SVID that has expired",

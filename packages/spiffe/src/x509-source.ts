@@ -11,6 +11,7 @@ import { createTrustBundle } from "@newleaf/x509";
 import { SpiffeError } from "./error.ts";
 import { type Follower, followWorkloadApi } from "./internal/follow-workload-api.ts";
 import { createSpiffePeerTrust } from "./peer-trust.ts";
+import { asSpiffeId, type SpiffeId } from "./spiffe-id.ts";
 import {
   createWorkloadApiClient,
   type WorkloadApiClient,
@@ -25,6 +26,8 @@ export interface WatchSpiffeOptions extends WorkloadApiClientOptions {
   readonly client?: Pick<WorkloadApiClient, "watchX509Context">;
   /** The SVID with this hint. Default: the first, which is the default identity (Workload API section 5.3). */
   readonly hint?: string;
+  /** The first SVID with this ID. */
+  readonly id?: SpiffeId | string;
   /** Which SVID to use; undefined: none of these. Must be quick and not throw. */
   readonly pick?: (svids: readonly X509Svid[]) => X509Svid | undefined;
   /** Whether the workload may be given another SPIFFE ID or other names than before. Default true. */
@@ -64,8 +67,9 @@ const NOTHING: X509Context = Object.freeze({
  * without having sent another. Given revocation lists, every authority must have a current one.
  */
 export async function watchSpiffe(options: WatchSpiffeOptions): Promise<X509Source> {
-  if (options.hint !== undefined && options.pick) {
-    throw new SpiffeError("ERR_SPIFFE_OPTIONS", "either a hint or a function picks the SVID");
+  const pickers = [options.hint, options.id, options.pick].filter((picker) => picker !== undefined);
+  if (pickers.length > 1) {
+    throw new SpiffeError("ERR_SPIFFE_OPTIONS", "either a hint, an ID or a function picks the SVID");
   }
   const clock = options.clock ?? systemClock;
   const client = options.client ?? createWorkloadApiClient(options);
@@ -118,13 +122,9 @@ class HeldSvid {
   readonly #wanted: string;
   #offered: readonly X509Svid[] = [];
 
-  constructor(holder: IdentityHolder, { hint, pick }: Pick<WatchSpiffeOptions, "hint" | "pick">) {
+  constructor(holder: IdentityHolder, options: Pick<WatchSpiffeOptions, "hint" | "id" | "pick">) {
     this.#holder = holder;
-    this.#pick =
-      pick ??
-      ((svids) => (hint === undefined ? svids[0] : svids.find((candidate) => candidate.hint === hint)));
-    this.#wanted =
-      hint === undefined ? "SVID for this workload" : `SVID with the hint ${JSON.stringify(hint)}`;
+    ({ pick: this.#pick, wanted: this.#wanted } = picker(options));
   }
 
   take(context: X509Context, receivedAt: Date): void {
@@ -178,6 +178,23 @@ class HeldSvid {
     const leaf = this.#holder.current()?.leaf.sha256;
     return this.#offered.find(({ certificates }) => certificates[0]?.sha256 === leaf);
   }
+}
+
+function picker({ hint, id, pick }: Pick<WatchSpiffeOptions, "hint" | "id" | "pick">): {
+  readonly pick: (svids: readonly X509Svid[]) => X509Svid | undefined;
+  readonly wanted: string;
+} {
+  if (pick) return { pick, wanted: "SVID for this workload" };
+  if (id !== undefined) {
+    const wanted = `${asSpiffeId(id)}`;
+    return {
+      pick: (svids) => svids.find((svid) => `${svid.id}` === wanted),
+      wanted: `SVID for ${wanted}`,
+    };
+  }
+  if (hint === undefined) return { pick: ([first]) => first, wanted: "SVID for this workload" };
+  const wanted = `SVID with the hint ${JSON.stringify(hint)}`;
+  return { pick: (svids) => svids.find((svid) => svid.hint === hint), wanted };
 }
 
 function materialOf(svid: X509Svid, { bundles, crls }: X509Context): IdentityMaterial {
