@@ -5,7 +5,7 @@ import type { Server, TLSSocket } from "node:tls";
 import { EKU } from "@newleaf/x509";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Consumer, DrainReport } from "./consumer.ts";
-import { DrainLedger, type DrainOptions, peerDrainAt, planDrain } from "./drain.ts";
+import type { DrainOptions } from "./drain.ts";
 import { RotationError } from "./error.ts";
 import type { Generation } from "./generation.ts";
 import type { IdentitySource } from "./identity-source.ts";
@@ -13,14 +13,14 @@ import { type Acceptor, acceptConnections, announceRefusal } from "./internal/ac
 import { Connection } from "./internal/connection.ts";
 import { handshakeContext } from "./internal/handshake-context.ts";
 import { interceptRequests } from "./internal/intercept-requests.ts";
+import { LiveConnections } from "./internal/live-connections.ts";
 import { createRejectionLog, type RejectionCounts, type RejectionLog } from "./internal/rejection-log.ts";
 import { releaseControl } from "./internal/release-control.ts";
 import { remoteAddress } from "./internal/remote-address.ts";
 import { createSelfCheck, type SelfCheck } from "./internal/self-check.ts";
-import { createTimetable, type Timetable } from "./internal/timetable.ts";
 import { type Logger, silentLogger } from "./logger.ts";
 import { createPeerGuard, type GuardVerdict, type PeerGuard } from "./peer-guard.ts";
-import { type Rejection, type RejectionCode, rejectedPeer } from "./rejection.ts";
+import { type Rejection, rejectedPeer } from "./rejection.ts";
 import { type Rotation, type RotationOptions, startRotation } from "./rotation.ts";
 import type { ServedReport } from "./served.ts";
 import { HANDSHAKE_TIMEOUT_MS } from "./server-options.ts";
@@ -93,22 +93,15 @@ export function rotateServer(
   });
 }
 
-/** How many connections are looked at before others get their turn, when trust or revocation lists change. */
-const SWEEP_CHUNK = 256;
-
 class RotatingServer implements ServerConsumer {
   readonly name: string;
   readonly #server: Server;
-  readonly #options: ServerConsumerOptions;
   readonly #clock: Clock;
-  readonly #logger: Logger;
   readonly #guard: PeerGuard;
   readonly #rejections: RejectionLog;
   readonly #selfCheck: SelfCheck;
-  readonly #timetable: Timetable;
   readonly #acceptor: Acceptor;
-  readonly #connections = new Set<Connection>();
-  readonly #drains = new DrainLedger();
+  readonly #connections: LiveConnections;
   readonly #handshakes = { full: 0, resumed: 0 };
   readonly #speaksHttp: boolean;
   #current: Generation;
@@ -117,14 +110,11 @@ class RotatingServer implements ServerConsumer {
     const { authorize, clock = systemClock, logger = silentLogger, onRejection } = options;
     this.name = options.name ?? "server";
     this.#server = server;
-    this.#options = options;
     this.#clock = clock;
-    this.#logger = logger;
     this.#current = source.current();
     this.#guard = createPeerGuard({ authorize, clock });
     this.#rejections = createRejectionLog({ clock, logger, onRejection });
     this.#selfCheck = createSelfCheck(server, clock);
-    this.#timetable = createTimetable(clock, (now) => this.#visit(now));
     this.#speaksHttp = server instanceof HttpsServer || "updateSettings" in server;
     this.#acceptor = acceptConnections(server, {
       clock,
@@ -134,11 +124,20 @@ class RotatingServer implements ServerConsumer {
       onSecure: (socket, arrival) => this.#onSecure(socket, arrival),
       onFailure: (failure) => {
         this.#reject({ ...failure, resumed: false, phase: "handshake" });
-        this.#settle();
+        this.#connections.settle();
       },
     });
+    this.#connections = new LiveConnections({
+      clock,
+      logger,
+      drain: options,
+      guard: this.#guard,
+      current: () => this.#current,
+      oldestUnderWay: () => this.#acceptor.oldestUnderWay(),
+      onRejection: (rejection) => this.#reject(rejection),
+    });
     interceptRequests(server, {
-      admits: (connection) => this.#admits(connection),
+      admits: (connection) => this.#connections.admits(connection),
       refuse: (socket) => this.#refuseStranger(socket),
     });
   }
@@ -148,7 +147,7 @@ class RotatingServer implements ServerConsumer {
     // Made now, not at the first handshake.
     handshakeContext(generation);
     this.#current = generation;
-    return this.#sweep([...this.#connections]);
+    return this.#connections.sweep();
   }
 
   prove(generation: Generation, signal: AbortSignal): Promise<readonly ServedReport[]> {
@@ -156,23 +155,13 @@ class RotatingServer implements ServerConsumer {
   }
 
   drain(generation: Generation, signal: AbortSignal): Promise<DrainReport> {
-    const now = this.#clock.now();
-    const older = [...this.#connections].filter(({ servedBy }) => servedBy < generation.number);
-    for (const connection of older) {
-      this.#plan(connection, now);
-      if (connection.drainAt <= now) this.#drainNow(connection);
-    }
-    const drained = this.#drains.open(generation.number, older.length);
-    this.#settle();
-    return unlessAborted(drained, signal);
+    return unlessAborted(this.#connections.drain(generation.number), signal);
   }
 
   stats(): ServerStats {
-    const byGeneration: Record<number, number> = {};
-    for (const { servedBy } of this.#connections) byGeneration[servedBy] = (byGeneration[servedBy] ?? 0) + 1;
     return {
       connections: this.#connections.size,
-      byGeneration,
+      byGeneration: this.#connections.byGeneration(),
       handshakes: { ...this.#handshakes },
       rejections: this.#rejections.counts(),
     };
@@ -180,7 +169,7 @@ class RotatingServer implements ServerConsumer {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#acceptor.close();
-    this.#timetable.close();
+    this.#connections.close();
     this.#rejections.close();
   }
 
@@ -203,7 +192,7 @@ class RotatingServer implements ServerConsumer {
       ...(leaf && { peer: rejectedPeer(leaf) }),
     });
     announceRefusal(this.#server, socket, new Error(`${code}: ${message}`));
-    this.#settle();
+    this.#connections.settle();
   }
 
   // Against the current generation, not the one the handshake was begun with: trust may have shrunk since.
@@ -222,75 +211,12 @@ class RotatingServer implements ServerConsumer {
   }
 
   #letIn(connection: Connection): void {
-    const { socket, servedBy } = connection;
-    this.#handshakes[connection.peer.resumed ? "resumed" : "full"] += 1;
+    const { socket, peer } = connection;
+    this.#handshakes[peer.resumed ? "resumed" : "full"] += 1;
     this.#connections.add(connection);
-    socket.once("close", () => this.#left(connection));
-    this.#schedule(connection);
-    if (servedBy < this.#drains.newest) this.#drains.joined(connection);
     socket.authorized = true;
     releaseControl(socket);
     this.#server.emit("secureConnection", socket);
-  }
-
-  #schedule(connection: Connection): void {
-    connection.drainAt = peerDrainAt(connection);
-    if (connection.servedBy < this.#drains.newest) this.#plan(connection, this.#clock.now());
-    this.#timetable.expect(connection.due);
-  }
-
-  #plan(connection: Connection, now: number): void {
-    planDrain(connection, now, this.#options);
-    this.#timetable.expect(connection.due);
-  }
-
-  #drainNow(connection: Connection): void {
-    connection.drainAt = Number.POSITIVE_INFINITY;
-    connection.drain(this.#clock);
-  }
-
-  #visit(now: number): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const connection of this.#connections) {
-      if (now > connection.expiresAt) this.#expire(connection);
-      else if (now >= connection.deadline) connection.end(now);
-      else if (now >= connection.drainAt) this.#drainNow(connection);
-      if (!connection.socket.destroyed) next = Math.min(next, connection.due);
-    }
-    return next;
-  }
-
-  #expire(connection: Connection): void {
-    if (connection.isIdle) {
-      // Nothing is refused: it was asked to go before, and had nothing more to say.
-      this.#logger.debug({ address: connection.peer.address }, "idle connection of an expired peer closed");
-      connection.end(this.#clock.now());
-      return;
-    }
-    this.#admits(connection);
-  }
-
-  #admits(connection: Connection): boolean {
-    const current = this.#current;
-    if (connection.checkedBy === current.number && this.#clock.now() <= connection.expiresAt) return true;
-    if (connection.socket.destroyed) return false;
-    const verdict = this.#guard.recheck(connection.peer, current);
-    if (verdict.ok) {
-      connection.confirm(verdict.peer, current.number);
-      this.#timetable.expect(connection.due);
-      return true;
-    }
-    const { peer } = connection;
-    connection.destroy();
-    this.#reject({
-      code: whatChanged(verdict.code),
-      message: verdict.message,
-      address: peer.address,
-      resumed: peer.resumed,
-      phase: "established",
-      peer: rejectedPeer(peer.leaf),
-    });
-    return false;
   }
 
   #refuseStranger(socket: Duplex): void {
@@ -298,28 +224,6 @@ class RotatingServer implements ServerConsumer {
     socket.destroy();
     const message = "a request on a connection from before this server was given to a rotation";
     this.#reject({ code: "not_admitted", message, address, resumed: false, phase: "established" });
-  }
-
-  /** Every request is checked as well; the sweep is for those that make none. */
-  #sweep(connections: readonly Connection[]): void | Promise<void> {
-    for (const connection of connections.slice(0, SWEEP_CHUNK)) this.#admits(connection);
-    if (connections.length <= SWEEP_CHUNK) return;
-    return new Promise((resolve) => {
-      setImmediate(() => resolve(this.#sweep(connections.slice(SWEEP_CHUNK))));
-    });
-  }
-
-  #left(connection: Connection): void {
-    this.#connections.delete(connection);
-    this.#drains.left(connection);
-    this.#settle();
-  }
-
-  #settle(): void {
-    if (this.#drains.newest === 0) return;
-    let oldest = this.#acceptor.oldestUnderWay();
-    for (const { servedBy } of this.#connections) oldest = Math.min(oldest, servedBy);
-    this.#drains.settle(oldest);
   }
 
   #reject(rejection: Omit<Rejection, "at">): void {
@@ -342,11 +246,6 @@ function demandServerUse({ number, leaf }: Generation): void {
   if (!usages || usages.includes(EKU.serverAuth) || usages.includes(EKU.any)) return;
   const what = `generation ${number} (serial ${leaf.serialNumber}) is not for servers by its extended key usage`;
   throw new RotationError("ERR_ROTATION_OPTIONS", `${what}; keeping the certificate before`);
-}
-
-function whatChanged(code: RejectionCode): RejectionCode {
-  if (code === "expired") return "peer_expired";
-  return code === "unknown_authority" || code === "chain_incomplete" ? "trust_removed" : code;
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
