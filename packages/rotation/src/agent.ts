@@ -9,7 +9,12 @@ import { RotationError } from "./error.ts";
 import type { Generation } from "./generation.ts";
 import type { IdentitySource } from "./identity-source.ts";
 import { explainRefusal } from "./internal/client-refusal.ts";
-import { type ClientTls, createClientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
+import {
+  type ClientTls,
+  createClientTls,
+  type ServerTrustOptions,
+  withoutServerTrust,
+} from "./internal/client-tls.ts";
 import { withDeadline } from "./internal/deadline.ts";
 import { createGenerationConnections } from "./internal/generation-connections.ts";
 import { type Rotation, type RotationOptions, startRotation } from "./rotation.ts";
@@ -82,7 +87,7 @@ class GenerationAgent extends https.Agent implements RotatingAgent {
   #disposal: Promise<void> | undefined;
 
   constructor(source: IdentitySource, options: RotatingAgentOptions) {
-    const { authorizeServer: _, minVersion: __, ...agentOptions } = options;
+    const agentOptions = withoutServerTrust(options);
     super({ keepAlive: true, ...agentOptions, maxCachedSessions: 0 });
     this.#source = source;
     this.#tls = createClientTls(source, options);
@@ -184,7 +189,8 @@ class GenerationAgent extends https.Agent implements RotatingAgent {
   #explain(error: Error, socket: Socket | null): Error {
     const generation = (socket && this.#openedWith.get(socket)) ?? this.#generation;
     const established = socket instanceof TLSSocket && socket.authorized;
-    return explainRefusal(error, { established, bytesRead: socket?.bytesRead ?? 0 }, generation);
+    const { anonymous } = this.#options;
+    return explainRefusal(error, { established, bytesRead: socket?.bytesRead ?? 0, anonymous }, generation);
   }
 
   async #dispose(): Promise<void> {

@@ -216,7 +216,8 @@ class GenerationHttp2Client implements RotatingHttp2Client {
   #explain(error: unknown, session: ClientHttp2Session): unknown {
     if (!(error instanceof Error)) return error;
     const bytesRead = this.#answered.has(session) ? 1 : 0;
-    return explainRefusal(error, { established: true, bytesRead }, this.#generation);
+    const { anonymous } = this.#options;
+    return explainRefusal(error, { established: true, bytesRead, anonymous }, this.#generation);
   }
 
   async #dispose(): Promise<void> {

@@ -42,7 +42,13 @@ export type { IdentityMaterial, MaterialNames } from "./identity-material.ts";
 export type { IdentitySource, Refusal, RefusalCode, SourceStatus } from "./identity-source.ts";
 export type { ServerTrustOptions } from "./internal/client-tls.ts";
 export type { Logger } from "./logger.ts";
-export { createPeerGuard, type GuardVerdict, type PeerGuard, type PresentedPeer } from "./peer-guard.ts";
+export {
+  createPeerGuard,
+  type GuardTrust,
+  type GuardVerdict,
+  type PeerGuard,
+  type PresentedPeer,
+} from "./peer-guard.ts";
 export type { PeerTrust, PeerTrustObjection } from "./peer-trust.ts";
 export { createSignalConsumer, type SignalConsumerOptions, signalProcess } from "./process-consumer.ts";
 export type { RejectedPeer, Rejection, RejectionCode } from "./rejection.ts";
@@ -102,3 +108,4 @@ export {
 } from "./server-consumer.ts";
 export { HANDSHAKE_TIMEOUT_MS, serverOptions } from "./server-options.ts";
 export { type Authorizer, peerOf, type VerifiedPeer } from "./verified-peer.ts";
+export { webRoots } from "./web-roots.ts";

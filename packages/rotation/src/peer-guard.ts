@@ -13,6 +13,9 @@ import type { PeerTrustObjection } from "./peer-trust.ts";
 import type { RejectionCode } from "./rejection.ts";
 import { type Authorizer, onlyCommonName, type VerifiedPeer } from "./verified-peer.ts";
 
+/** What of a generation a peer is judged by. */
+export type GuardTrust = Pick<Generation, "number" | "chain" | "trust" | "peerTrust" | "crls">;
+
 /** What TLS shows of the other side. OpenSSL has checked that it holds the leaf's key, or the ticket's secret. */
 export interface PresentedPeer {
   /** SHA-256 of the leaf, upper-case hex with colons as node:crypto has it; undefined when there is no leaf. */
@@ -40,9 +43,9 @@ export type GuardVerdict =
  * throws, or answers anything but `true`, has said no.
  */
 export interface PeerGuard {
-  admit(presented: PresentedPeer, generation: Generation): GuardVerdict;
+  admit(presented: PresentedPeer, generation: GuardTrust): GuardVerdict;
   /** The same question for a peer that is connected already. */
-  recheck(peer: VerifiedPeer, generation: Generation): GuardVerdict;
+  recheck(peer: VerifiedPeer, generation: GuardTrust): GuardVerdict;
 }
 
 type Objection = PathFailure | ({ readonly ok: false } & PeerTrustObjection);
@@ -81,7 +84,7 @@ export function createPeerGuard(options: {
     leaf: Certificate,
     readChain: () => readonly Certificate[],
     resumed: boolean,
-    generation: Generation,
+    generation: GuardTrust,
   ) => {
     const trust = trustFor(leaf, generation);
     if ("code" in trust) return { ok: false, ...trust } as const;
@@ -105,7 +108,7 @@ export function createPeerGuard(options: {
     leaf: Certificate,
     sent: () => readonly Uint8Array[],
     resumed: boolean,
-    generation: Generation,
+    generation: GuardTrust,
   ): ValidPath | Objection => {
     const known = paths.get(key);
     // Whoever leaves out an intermediate is told so each time, not only until somebody has sent it.
@@ -190,7 +193,7 @@ export function createPeerGuard(options: {
   };
 }
 
-function trustFor(leaf: Certificate, { trust, peerTrust }: Generation): TrustBundle | PeerTrustObjection {
+function trustFor(leaf: Certificate, { trust, peerTrust }: GuardTrust): TrustBundle | PeerTrustObjection {
   return peerTrust ? peerTrust.select(leaf) : trust;
 }
 
@@ -201,7 +204,7 @@ function isSent(path: readonly Certificate[], sent: () => readonly Uint8Array[])
   return path.slice(1, -1).every(({ der }) => chain.some((octets) => Buffer.compare(octets, der) === 0));
 }
 
-function isGood(valid: ValidPath, generation: Generation, now: number): boolean {
+function isGood(valid: ValidPath, generation: GuardTrust, now: number): boolean {
   if (now > valid.validUntil || now < valid.validFrom) return false;
   if (valid.generation === generation.number) return true;
   const trust = trustFor(valid.leaf, generation);
@@ -212,7 +215,7 @@ function describePath(
   leaf: Certificate,
   path: readonly Certificate[],
   validUntil: Date,
-  generation: Generation,
+  generation: GuardTrust,
 ): ValidPath {
   const names = (type: "dns" | "uri"): readonly string[] =>
     Object.freeze(leaf.subjectAltNames.flatMap((name) => (name.type === type ? [name.value] : [])));
@@ -256,9 +259,9 @@ function fingerprintOf({ sha256 }: Certificate): string {
   return (sha256.toUpperCase().match(/../g) ?? []).join(":");
 }
 
-const listsOf = new WeakMap<Generation, string>();
+const listsOf = new WeakMap<GuardTrust, string>();
 
-function revocationLists(generation: Generation): string {
+function revocationLists(generation: GuardTrust): string {
   let lists = listsOf.get(generation);
   if (lists === undefined) {
     lists = generation.crls

@@ -86,6 +86,7 @@ class GenerationPool extends pg.Pool implements RotatingPool {
     const context: PgClientContext = {
       source,
       logger,
+      anonymous: options.anonymous,
       tls: createClientTls(source, options),
       opened: (socket, generation) => this.#sockets.add(socket, generation.number),
       failed: (error, generation) => {

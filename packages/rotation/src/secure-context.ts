@@ -1,6 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
-import { type Certificate, encodeCertificates, encodePem, namesEqual } from "@newleaf/x509";
+import {
+  type Certificate,
+  type CertificateRevocationList,
+  encodeCertificates,
+  encodePem,
+  namesEqual,
+} from "@newleaf/x509";
 import type { Generation } from "./generation.ts";
 
 /** A ticket older than this is a full handshake again; OpenSSL's own default would be two hours. */
@@ -16,15 +22,26 @@ export function createGenerationContext(generation: Generation): SecureContext {
  * `setSecureContext` is not given it resets to defaults that trust everyone's roots. Holds the private key as PEM.
  *
  * Curves and signature algorithms stay at TLS 1.3's own (RFC 8446 section 9.1): PostgreSQL for one insists on P-256.
+ */
+export function secureContextOptions(generation: Generation): SecureContextOptions {
+  return { ...identityOptions(generation), ...peerAnchorOptions(generation) };
+}
+
+/** The part of the set that says whom a generation trusts. */
+export function peerAnchorOptions({ trust, peerTrust, crls }: Generation): SecureContextOptions {
+  return anchorOptions((peerTrust ?? trust).certificates, crls);
+}
+
+/**
  * Every certificate of the bundle is an anchor, as in our own path validation, also one that another CA issued.
  * Revocation lists are passed as a second line behind that validation; OpenSSL wants one for such an anchor from
  * the CA above it, which nobody has, so they are left out then.
  */
-export function secureContextOptions(generation: Generation): SecureContextOptions {
-  const { crls } = generation;
-  const { certificates } = generation.peerTrust ?? generation.trust;
+export function anchorOptions(
+  certificates: readonly Certificate[],
+  crls: readonly CertificateRevocationList[],
+): SecureContextOptions {
   return {
-    ...identityOptions(generation),
     // One entry each: Node reads only as far as the first damaged block of a joined text, without a word.
     ca: certificates.map((certificate) => encodeCertificates([certificate])),
     allowPartialTrustChain: true,

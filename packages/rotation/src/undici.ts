@@ -21,7 +21,12 @@ import type { Consumer, DrainReport } from "./consumer.ts";
 import type { Generation } from "./generation.ts";
 import type { IdentitySource } from "./identity-source.ts";
 import { explainRefusal, isConnectionClosed, isRepeatable } from "./internal/client-refusal.ts";
-import { type ClientTls, createClientTls, type ServerTrustOptions } from "./internal/client-tls.ts";
+import {
+  type ClientTls,
+  createClientTls,
+  type ServerTrustOptions,
+  withoutServerTrust,
+} from "./internal/client-tls.ts";
 import { withDeadline } from "./internal/deadline.ts";
 import { createGenerationConnections } from "./internal/generation-connections.ts";
 import { interceptFailure } from "./internal/retry-handler.ts";
@@ -154,7 +159,7 @@ class GenerationDispatcher extends Dispatcher implements RotatingDispatcher {
   }
 
   #createAgent(): Agent {
-    const { authorizeServer: _, minVersion: __, connect: ___, ...agentOptions } = this.#options;
+    const { connect: _, ...agentOptions } = withoutServerTrust(this.#options);
     // Through `this`: an agent that is closing may still open connections for what it has queued, and those are
     // opened with the current generation, not with its own.
     const agent = new Agent({
@@ -167,7 +172,9 @@ class GenerationDispatcher extends Dispatcher implements RotatingDispatcher {
 
   #explain(error: Error): Error {
     const socket = "socket" in error ? (error.socket as { bytesRead?: number } | null) : undefined;
-    const connection = { established: socket?.bytesRead !== undefined, bytesRead: socket?.bytesRead ?? 0 };
+    const { anonymous } = this.#options;
+    const established = socket?.bytesRead !== undefined;
+    const connection = { established, bytesRead: socket?.bytesRead ?? 0, anonymous };
     return explainRefusal(error, connection, this.#generation);
   }
 

@@ -7,6 +7,8 @@ export interface FailedConnection {
   readonly established: boolean;
   /** Octets of application data that ever came from the server. */
   readonly bytesRead: number;
+  /** It presented no certificate. */
+  readonly anonymous?: boolean | undefined;
 }
 
 const CERTIFICATE_ALERT =
@@ -31,6 +33,11 @@ export function explainRefusal(error: Error, connection: FailedConnection, gener
   const alert = CERTIFICATE_ALERT.test(code);
   const silent = CLOSED.has(code) && connection.established && connection.bytesRead === 0;
   if (!alert && !silent) return error;
+  if (connection.anonymous) {
+    const ended = alert ? "refused this client" : "ended the connection after the handshake without a word";
+    const message = `the server ${ended} (${error.message}); it probably demands a client certificate, and this client is anonymous`;
+    return new RotationError("ERR_ROTATION_CLIENT_REFUSED", message, { cause: error });
+  }
   const { identity, leaf, notAfter, number } = generation;
   const certificate = `${identity}, serial ${leaf.serialNumber}, expires ${notAfter.toISOString()}, generation ${number}`;
   const message = alert

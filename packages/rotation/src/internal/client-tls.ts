@@ -1,19 +1,35 @@
 import * as tls from "node:tls";
+import type { TrustBundle } from "@newleaf/x509";
 import { type Clock, systemClock } from "../clock.ts";
 import { RotationError } from "../error.ts";
 import type { Generation } from "../generation.ts";
 import type { IdentitySource } from "../identity-source.ts";
-import { createPeerGuard } from "../peer-guard.ts";
-import { secureContextOptions } from "../secure-context.ts";
+import { createPeerGuard, type GuardTrust } from "../peer-guard.ts";
 import type { Authorizer } from "../verified-peer.ts";
+import { clientContext } from "./client-context.ts";
 
-/** How clients decide whom they talk to; the same for every kind of client. */
+/** How clients decide whom they talk to, and what they show; the same for every kind of client. */
 export interface ServerTrustOptions {
+  /**
+   * Verify servers to these anchors and not to the trust of the identity, whose revocation lists do not count then:
+   * `webRoots()` for servers of the web.
+   */
+  readonly serverTrust?: TrustBundle;
+  /** Present no certificate, for servers that ask for none. The identity then only says whom to trust. */
+  readonly anonymous?: boolean;
   /** Replaces the comparison of host and certificate, for servers named by URI (SPIFFE). */
   readonly authorizeServer?: Authorizer;
   /** TLS 1.3 unless a server that cannot be changed needs "TLSv1.2". */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3";
   readonly clock?: Clock;
+}
+
+/** What is left of a client's options for those who know nothing of these. */
+export function withoutServerTrust<O extends ServerTrustOptions>(
+  options: O,
+): Omit<O, "serverTrust" | "anonymous" | "authorizeServer" | "minVersion"> {
+  const { serverTrust: _, anonymous: __, authorizeServer: ___, minVersion: ____, ...others } = options;
+  return others;
 }
 
 export interface ClientTls {
@@ -25,16 +41,31 @@ export interface ClientTls {
 /**
  * For one client, the options of connections that present a generation. The server passes two checks: OpenSSL's,
  * against the trust of that generation, and ours, against the trust that is current when the handshake ends, with
- * the rules that the server side has too (usage, name constraints of URIs, revocation). Both fail closed.
+ * the rules that the server side has too (usage, name constraints of URIs, revocation). Both fail closed. With
+ * `serverTrust` both are against that.
  */
 export function createClientTls(
   source: IdentitySource,
-  { authorizeServer, minVersion, clock = systemClock }: ServerTrustOptions,
+  options: ServerTrustOptions,
 ): (generation: Generation) => ClientTls {
+  const {
+    authorizeServer,
+    serverTrust,
+    anonymous = false,
+    minVersion = "TLSv1.3",
+    clock = systemClock,
+  } = options;
+  if (serverTrust?.certificates.length === 0) {
+    throw new RotationError("ERR_ROTATION_OPTIONS", "serverTrust is an empty bundle, which trusts no server");
+  }
   const authorize = authorizeServer ?? (() => true);
   const guard = createPeerGuard({ authorize, clock, purpose: "serverAuth", cacheSize: SERVERS_KEPT });
   return (generation) => ({
-    secureContext: contextFor(generation, minVersion),
+    secureContext: clientContext(generation, {
+      minVersion,
+      anonymous,
+      serverTrust: generation.withdrawn === undefined ? serverTrust : undefined,
+    }),
     rejectUnauthorized: true,
     checkServerIdentity(hostname, shown) {
       const [leaf, ...chain] = octetsOf(shown);
@@ -46,12 +77,19 @@ export function createClientTls(
           resumed: false,
           address: hostname,
         },
-        source.current(),
+        trustIn(source.current(), serverTrust),
       );
       if (!verdict.ok) return refused(hostname, verdict.message);
       return authorizeServer ? undefined : tls.checkServerIdentity(hostname, shown);
     },
   });
+}
+
+/** A withdrawn identity is shown to nobody and trusts nobody, whatever a client was told to trust. */
+function trustIn(generation: Generation, serverTrust: TrustBundle | undefined): GuardTrust {
+  if (!serverTrust || generation.withdrawn !== undefined) return generation;
+  const { number, chain } = generation;
+  return { number, chain, trust: serverTrust, peerTrust: undefined, crls: [] };
 }
 
 function refused(hostname: string, why: string): RotationError {
@@ -72,16 +110,4 @@ function octetsOf(shown: tls.PeerCertificate): Buffer[] {
     next = "issuerCertificate" in next ? (next as tls.DetailedPeerCertificate).issuerCertificate : undefined;
   }
   return octets;
-}
-
-const relaxed = new WeakMap<Generation, tls.SecureContext>();
-
-function contextFor(generation: Generation, minVersion: ServerTrustOptions["minVersion"]): tls.SecureContext {
-  if (minVersion !== "TLSv1.2") return generation.secureContext;
-  let context = relaxed.get(generation);
-  if (!context) {
-    context = tls.createSecureContext({ ...secureContextOptions(generation), minVersion });
-    relaxed.set(generation, context);
-  }
-  return context;
 }

@@ -33,8 +33,16 @@ describe("isCertificateFailure", () => {
 
 describe("explainConnectFailure", () => {
   test("an alert, and an end right after the handshake, name our certificate", () => {
-    const alert = explainConnectFailure(coded("ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"), true, generation);
-    const end = explainConnectFailure(new Error("Connection terminated unexpectedly"), true, generation);
+    const alert = explainConnectFailure(
+      coded("ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"),
+      { verified: true },
+      generation,
+    );
+    const end = explainConnectFailure(
+      new Error("Connection terminated unexpectedly"),
+      { verified: true },
+      generation,
+    );
     for (const error of [alert, end]) {
       expect(error).toMatchObject({ code: "ERR_ROTATION_CLIENT_REFUSED" });
       expect(error.message).toContain(generation.leaf.serialNumber);
@@ -43,11 +51,11 @@ describe("explainConnectFailure", () => {
 
   test("an end before the handshake was done is no verdict on it", () => {
     const error = new Error("Connection terminated unexpectedly");
-    expect(explainConnectFailure(error, false, generation)).toBe(error);
+    expect(explainConnectFailure(error, { verified: false }, generation)).toBe(error);
   });
 
   test("what the server says for itself stays as it is", () => {
     const error = coded("28P01", "password authentication failed");
-    expect(explainConnectFailure(error, true, generation)).toBe(error);
+    expect(explainConnectFailure(error, { verified: true }, generation)).toBe(error);
   });
 });

@@ -35,12 +35,16 @@ export function isCertificateFailure(error: unknown): boolean {
 }
 
 /** The words for a connection that ended before it was ready; `verified`: the server had passed our checks by then. */
-export function explainConnectFailure(error: Error, verified: boolean, generation: Generation): Error {
+export function explainConnectFailure(
+  error: Error,
+  { verified, anonymous }: { readonly verified: boolean; readonly anonymous?: boolean | undefined },
+  generation: Generation,
+): Error {
   // `pg` gives an end of the connection no code.
   const ended = error.message.startsWith("Connection terminated") && !("code" in error);
   const failed = ended
     ? Object.assign(new Error(error.message, { cause: error }), { code: "ECONNRESET" })
     : error;
-  const explained = explainRefusal(failed, { established: verified, bytesRead: 0 }, generation);
+  const explained = explainRefusal(failed, { established: verified, bytesRead: 0, anonymous }, generation);
   return explained === failed ? error : explained;
 }

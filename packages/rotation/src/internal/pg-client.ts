@@ -13,6 +13,7 @@ export interface PgClientContext {
   readonly source: IdentitySource;
   readonly tls: (generation: Generation) => ClientTls;
   readonly logger: Logger;
+  readonly anonymous: boolean | undefined;
   /** A connection shakes hands with this generation; `socket` closes when it is gone. */
   opened(socket: Duplex, generation: Generation): void;
   /** It failed before it was ready; `error` is what the pool reports. */
@@ -81,7 +82,11 @@ export class GenerationClient extends pg.Client {
   }
 
   #explain(error: Error): Error {
-    const explained = explainConnectFailure(error, this.#verified, this.#generation);
+    const explained = explainConnectFailure(
+      error,
+      { verified: this.#verified, anonymous: this.#context.anonymous },
+      this.#generation,
+    );
     this.#context.failed(explained, this.#generation);
     return explained;
   }
