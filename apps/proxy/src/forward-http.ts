@@ -14,7 +14,7 @@ import {
 import { abort, relayInformation, relayResponse, reply } from "./respond.ts";
 import type { ReportFailure } from "./target-failure.ts";
 import type { Upstream } from "./upstream.ts";
-import { Timeout, upstreamFailure } from "./upstream-failure.ts";
+import { Timeout, type UpstreamFailure, upstreamFailure } from "./upstream-failure.ts";
 
 /** Deadlines of one exchange; each ends in an answer to the client, never in a wait without end. */
 export interface ForwardTimeouts {
@@ -77,7 +77,10 @@ function follow(options: ForwardOptions, exchange: Exchange, outbound: ClientReq
   relayInformation(outbound, request, response);
   outbound.once("response", (inbound) => {
     outbound.setTimeout(options.timeouts.idleMs);
-    relayResponse(inbound, request, response);
+    relayResponse(inbound, request, response, (error) => {
+      if (!over) reportFailure(options, error);
+      over = true;
+    });
   });
   outbound.on("error", (error: NodeJS.ErrnoException) => {
     if (over) return;
@@ -154,11 +157,16 @@ function isStale(
 }
 
 function fail(options: ForwardOptions, { request, response }: Exchange, error: NodeJS.ErrnoException): void {
-  const { status, reason } = upstreamFailure(error);
-  // 408 is the client's own doing.
-  if (status !== 408) options.report({ target: options.upstream.name, reason, error: error.message });
+  const { status, reason } = reportFailure(options, error);
   if (response.headersSent) abort(response);
   else reply(request, response, status, `target: ${reason}`);
+}
+
+function reportFailure({ report, upstream }: ForwardOptions, error: Error): UpstreamFailure {
+  const failure = upstreamFailure(error);
+  // 408 is the client's own doing.
+  if (failure.status !== 408) report({ target: upstream.name, reason: failure.reason, error: error.message });
+  return failure;
 }
 
 /** Destroys an exchange that does not move; its error event then answers the client. */

@@ -53,11 +53,12 @@ export function relayInformation(
   });
 }
 
-/** Streams the target's response to the client, trailers included. */
+/** Streams the target's response to the client, trailers included. One that ends before time is cut, and told of. */
 export function relayResponse(
   inbound: IncomingMessage,
   request: InboundRequest,
   response: InboundResponse,
+  onCut: (error: Error) => void = () => {},
 ): void {
   if (response.headersSent) return void inbound.destroy();
   const headers = responseHeaders(inbound, request);
@@ -72,7 +73,10 @@ export function relayResponse(
     reply(request, response, 502, "target: response cannot be passed on");
     return;
   }
-  inbound.once("error", () => abort(response));
+  inbound.once("error", (error) => {
+    onCut(error);
+    abort(response);
+  });
   inbound.once("end", () => response.addTrailers(asTrailers(inbound.rawTrailers)));
   endUnwantedBody(request, response);
   inbound.pipe(response as NodeJS.WritableStream);

@@ -221,7 +221,7 @@ test("a target that is down, silent, no HTTP, or dies in the middle: 502, 504, 5
   const garbage = await get(proxy.port, { path: "/garbage" });
   expect([garbage.statusCode, await text(garbage)]).toEqual([502, "502 target: response is not HTTP\n"]);
   await expect(text(await get(proxy.port, { path: "/half" }))).rejects.toThrow(/aborted/);
-  expect(proxy.failures).toEqual(["no answer in time", "response is not HTTP"]);
+  expect(proxy.failures).toEqual(["no answer in time", "response is not HTTP", "connection reset"]);
 });
 
 test("a request body that stops coming is 408, a full pool is 504", async () => {
