@@ -6,7 +6,7 @@ import {
   type HostPort,
   isLoopback,
   parseHostPort,
-  usageError,
+  parseSocketPath,
 } from "@newleaf/daemon";
 
 /** A TCP address or the path of a unix socket. */
@@ -15,9 +15,7 @@ export type ListenAddress = HostPort | { readonly path: string };
 /** Reads `HOST:PORT` or `unix:/PATH`. */
 export function parseListenAddress(text: string): ListenAddress {
   if (!text.startsWith("unix:")) return parseHostPort(text);
-  const path = text.slice("unix:".length);
-  if (!path.startsWith("/")) throw usageError(`${text} is not an absolute path`, "write it as unix:/PATH");
-  return { path };
+  return { path: parseSocketPath(text) };
 }
 
 export function formatListenAddress(address: ListenAddress): string {

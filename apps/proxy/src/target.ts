@@ -1,4 +1,4 @@
-import { usageError } from "@newleaf/daemon";
+import { parseSocketPath, usageError } from "@newleaf/daemon";
 
 /** Where the plain side of `proxy server` goes. */
 export type ServerTarget =
@@ -20,7 +20,8 @@ export type BytesAddress = { readonly host: string; readonly port: number } | { 
 /** Reads the `--target` of `proxy server`; throws a usage error with a hint for anything else. */
 export function parseServerTarget(text: string): ServerTarget {
   if (text === "builtin:hello") return { kind: "hello", name: text };
-  if (text.startsWith("unix:")) return { kind: "bytes", connect: { path: socketPath(text) }, name: text };
+  if (text.startsWith("unix:"))
+    return { kind: "bytes", connect: { path: parseSocketPath(text) }, name: text };
   const url = parseUrl(text, SERVER_HINT);
   if (url.protocol === "tcp:") {
     return { kind: "bytes", connect: { host: hostOf(url), port: portOf(url, text) }, name: text };
@@ -69,11 +70,4 @@ function portOf(url: URL, text: string, standard?: number): number {
   const port = url.port === "" ? standard : Number(url.port);
   if (port === undefined) throw usageError(`target ${text} has no port`, `write it as ${text}:PORT`);
   return port;
-}
-
-function socketPath(text: string): string {
-  const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
-  if (!path.startsWith("/"))
-    throw usageError(`target ${text} is not an absolute path`, "write it as unix:/PATH");
-  return path;
 }

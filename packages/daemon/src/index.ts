@@ -82,6 +82,7 @@ export {
   resolveOptions,
 } from "./resolve-config.ts";
 export { type DaemonParts, runDaemon } from "./run-daemon.ts";
+export { parseSocketPath } from "./socket-path.ts";
 export { type Daemon, type DaemonFace, type DaemonWork, startDaemon } from "./start-daemon.ts";
 export { createStyle, type Style, wantsColor } from "./style.ts";
 export { suggest } from "./suggest.ts";
