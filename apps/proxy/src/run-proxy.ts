@@ -102,11 +102,17 @@ export async function runProxy<P extends RunningProxy>(
 async function serveUntil(
   signal: AbortSignal,
   proxy: RunningProxy,
-  { daemon }: CommandContext,
+  { daemon, logger }: CommandContext,
 ): Promise<void> {
   if (!signal.aborted) {
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   }
   const left = Math.max(0, daemon.graceMs - daemon.shutdownDelayMs);
-  await proxy.stop(AbortSignal.timeout(Math.floor(left * 0.9)));
+  const deadline = AbortSignal.timeout(Math.floor(left * 0.9));
+  const sayCut = (): void => {
+    const { connections } = proxy;
+    if (connections > 0) logger.warn({ connections }, "cut what did not end within the grace time");
+  };
+  deadline.addEventListener("abort", sayCut, { once: true });
+  await proxy.stop(deadline);
 }

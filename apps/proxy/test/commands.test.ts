@@ -9,6 +9,7 @@ import { text } from "node:stream/consumers";
 import { createAtomicVolume, createTestAuthority } from "@newleaf/testing";
 import { expect, test } from "vitest";
 import { clientNames, serverNames, tlsOf } from "./mtls-proxy.ts";
+import { startTarget } from "./plain-proxy.ts";
 import { createOutput, run } from "./run-command.ts";
 
 const common = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--certs", "/nowhere", "--wait", "50ms"];
@@ -146,6 +147,35 @@ test("stopped while it waits for a certificate, a proxy ends well", async () => 
   stop.abort();
   expect((await running).code).toBe(0);
   expect(stderr.text()).not.toContain("stopped by an error");
+});
+
+test("what is cut at the end of the grace time is said", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "newleaf-commands-"));
+  const authority = createTestAuthority();
+  await using backend = await createAtomicVolume(join(directory, "backend"));
+  await backend.write(authority.issue(serverNames).files());
+  await using target = await startTarget(() => undefined);
+  const stop = new AbortController();
+  const stderr = createOutput();
+  const running = run(
+    [
+      "proxy", "server", "--certs", backend.directory, "--target", `http://127.0.0.1:${target.port}`, "--allow-any",
+      "--listen", "127.0.0.1:0", "--admin", "off", "--grace", "200ms",
+    ], // biome-ignore format: one command line
+    { stderr, signal: stop.signal },
+  );
+  const line = logOf(stderr);
+  await expect.poll(() => line("ready"), { timeout: 10_000 }).toBeDefined();
+  const port = String(line("ready").listen).split(":")[1];
+  const unanswered = request({ host: "localhost", port, ...tlsOf(authority.issue(clientNames)) });
+  const cut = new Promise((resolve) => unanswered.once("error", resolve));
+  unanswered.end();
+  await once(target.server, "request");
+  stop.abort();
+  await cut;
+  expect((await running).code).toBe(0);
+  expect(line("cut what did not end within the grace time")).toMatchObject({ level: "warn", connections: 1 });
+  await rm(directory, { recursive: true, force: true });
 });
 
 test("both directions run as daemons: ready line with real ports, admin pages, drain on stop", async () => {
