@@ -42,6 +42,7 @@ const LONGEST_MARGIN_MS = 30_000;
  * notBefore: issuers backdate that, by an hour at times, and a short certificate would never see a second request.
  */
 export function peerDrainAt({ peer, since }: Connection): number {
+  if (!peer) return Number.POSITIVE_INFINITY;
   const end = Math.min(...peer.path.map(({ notAfter }) => notAfter.getTime()));
   return end - Math.min(LONGEST_MARGIN_MS, Math.max(0, end - since) / 6);
 }

@@ -106,6 +106,6 @@ export {
   type ServerRotation,
   type ServerStats,
 } from "./server-consumer.ts";
-export { HANDSHAKE_TIMEOUT_MS, serverOptions } from "./server-options.ts";
+export { HANDSHAKE_TIMEOUT_MS, type ServerTlsOptions, serverOptions } from "./server-options.ts";
 export { type Authorizer, peerOf, type VerifiedPeer } from "./verified-peer.ts";
 export { webRoots } from "./web-roots.ts";

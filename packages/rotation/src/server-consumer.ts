@@ -1,4 +1,3 @@
-import type { X509Certificate } from "node:crypto";
 import { Server as HttpsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import type { Server, TLSSocket } from "node:tls";
@@ -10,6 +9,7 @@ import { RotationError } from "./error.ts";
 import type { Generation } from "./generation.ts";
 import type { IdentitySource } from "./identity-source.ts";
 import { type Acceptor, acceptConnections, announceRefusal } from "./internal/accept-connections.ts";
+import { type ClientCheck, checkByGuard, checkNobody } from "./internal/client-check.ts";
 import { Connection } from "./internal/connection.ts";
 import { handshakeContext } from "./internal/handshake-context.ts";
 import { interceptRequests } from "./internal/intercept-requests.ts";
@@ -19,16 +19,31 @@ import { releaseControl } from "./internal/release-control.ts";
 import { remoteAddress } from "./internal/remote-address.ts";
 import { createSelfCheck, type SelfCheck } from "./internal/self-check.ts";
 import { type Logger, silentLogger } from "./logger.ts";
-import { createPeerGuard, type GuardVerdict, type PeerGuard } from "./peer-guard.ts";
+import { createPeerGuard } from "./peer-guard.ts";
 import { type Rejection, rejectedPeer } from "./rejection.ts";
 import { type Rotation, type RotationOptions, startRotation } from "./rotation.ts";
 import type { ServedReport } from "./served.ts";
 import { HANDSHAKE_TIMEOUT_MS } from "./server-options.ts";
 import type { Authorizer } from "./verified-peer.ts";
 
-export interface ServerConsumerOptions extends DrainOptions {
+export type ServerConsumerOptions = ServerOptionsOfAll & (MutualOptions | ServerOnlyOptions);
+
+interface MutualOptions {
   /** Who may come in. There is no default; `allow.any()` says that the trust bundle alone decides. */
   readonly authorize: Authorizer;
+  readonly clientCertificates?: "required";
+}
+
+interface ServerOnlyOptions {
+  /**
+   * TLS that is not mutual: no client is asked who it is, everyone comes in, and `peerOf` knows nobody. To be said to
+   * `serverOptions` as well.
+   */
+  readonly clientCertificates: "none";
+  readonly authorize?: never;
+}
+
+interface ServerOptionsOfAll extends DrainOptions {
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** From the TCP connection to the end of the handshake: 10 s. */
@@ -97,7 +112,7 @@ class RotatingServer implements ServerConsumer {
   readonly name: string;
   readonly #server: Server;
   readonly #clock: Clock;
-  readonly #guard: PeerGuard;
+  readonly #check: ClientCheck;
   readonly #rejections: RejectionLog;
   readonly #selfCheck: SelfCheck;
   readonly #acceptor: Acceptor;
@@ -107,12 +122,12 @@ class RotatingServer implements ServerConsumer {
   #current: Generation;
 
   constructor(server: Server, source: IdentitySource, options: ServerConsumerOptions) {
-    const { authorize, clock = systemClock, logger = silentLogger, onRejection } = options;
+    const { clock = systemClock, logger = silentLogger, onRejection } = options;
     this.name = options.name ?? "server";
     this.#server = server;
     this.#clock = clock;
     this.#current = source.current();
-    this.#guard = createPeerGuard({ authorize, clock });
+    this.#check = clientCheck(options, clock);
     this.#rejections = createRejectionLog({ clock, logger, onRejection });
     this.#selfCheck = createSelfCheck(server, clock);
     this.#speaksHttp = server instanceof HttpsServer || "updateSettings" in server;
@@ -120,6 +135,7 @@ class RotatingServer implements ServerConsumer {
       clock,
       handshakeTimeoutMs: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
       generation: () => this.#current,
+      demandsCertificate: this.#check.demandsCertificate,
       isSelfCheck: (asked) => this.#selfCheck.recognizes(asked),
       onSecure: (socket, arrival) => this.#onSecure(socket, arrival),
       onFailure: (failure) => {
@@ -131,7 +147,7 @@ class RotatingServer implements ServerConsumer {
       clock,
       logger,
       drain: options,
-      guard: this.#guard,
+      check: this.#check,
       current: () => this.#current,
       oldestUnderWay: () => this.#acceptor.oldestUnderWay(),
       onRejection: (rejection) => this.#reject(rejection),
@@ -145,7 +161,7 @@ class RotatingServer implements ServerConsumer {
   load(generation: Generation): void | Promise<void> {
     demandServerUse(generation);
     // Made now, not at the first handshake.
-    handshakeContext(generation);
+    handshakeContext(generation, this.#check);
     this.#current = generation;
     return this.#connections.sweep();
   }
@@ -175,10 +191,20 @@ class RotatingServer implements ServerConsumer {
 
   #onSecure(socket: TLSSocket, { address, generation }: { address: string; generation: Generation }): void {
     const resumed = socket.isSessionReused();
-    const verdict = this.#ask(socket, address, resumed);
+    // Against the current generation, not the one the handshake was begun with: trust may have shrunk since.
+    const verdict = this.#check.admit(socket, address, this.#current);
     if (verdict.ok) {
-      const activity = this.#speaksHttp ? "http" : "opaque";
-      this.#letIn(new Connection(socket, verdict.peer, generation, activity, this.#clock.now()));
+      this.#letIn(
+        new Connection(socket, {
+          peer: verdict.peer,
+          address,
+          resumed,
+          servedBy: generation,
+          checkedBy: this.#current.number,
+          activity: this.#speaksHttp ? "http" : "opaque",
+          since: this.#clock.now(),
+        }),
+      );
       return;
     }
     const { code, message, leaf } = verdict;
@@ -195,26 +221,11 @@ class RotatingServer implements ServerConsumer {
     this.#connections.settle();
   }
 
-  // Against the current generation, not the one the handshake was begun with: trust may have shrunk since.
-  #ask(socket: TLSSocket, address: string, resumed: boolean): GuardVerdict {
-    const certificate = socket.getPeerX509Certificate();
-    return this.#guard.admit(
-      {
-        fingerprint: certificate?.fingerprint256,
-        leaf: () => certificate?.raw,
-        chain: () => sentAbove(certificate),
-        resumed,
-        address,
-      },
-      this.#current,
-    );
-  }
-
   #letIn(connection: Connection): void {
-    const { socket, peer } = connection;
-    this.#handshakes[peer.resumed ? "resumed" : "full"] += 1;
+    const { socket, peer, resumed } = connection;
+    this.#handshakes[resumed ? "resumed" : "full"] += 1;
     this.#connections.add(connection);
-    socket.authorized = true;
+    socket.authorized = peer !== undefined;
     releaseControl(socket);
     this.#server.emit("secureConnection", socket);
   }
@@ -231,13 +242,11 @@ class RotatingServer implements ServerConsumer {
   }
 }
 
-/** What the peer sent, octet for octet; getPeerCertificate(true) only shows what OpenSSL made of it. */
-function sentAbove(leaf: X509Certificate | undefined): readonly Uint8Array[] {
-  const above: Uint8Array[] = [];
-  for (let next = leaf?.issuerCertificate; next && above.length < 16; next = next.issuerCertificate) {
-    above.push(next.raw);
-  }
-  return above;
+function clientCheck({ authorize, clientCertificates }: ServerConsumerOptions, clock: Clock): ClientCheck {
+  if (clientCertificates !== "none") return checkByGuard(createPeerGuard({ authorize, clock }));
+  if (authorize === undefined) return checkNobody();
+  const message = "without client certificates there is nobody to authorize";
+  throw new RotationError("ERR_ROTATION_OPTIONS", message);
 }
 
 /** The gate cannot know that its identity is for a server; what every client would refuse is not served. */

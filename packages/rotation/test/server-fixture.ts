@@ -157,21 +157,23 @@ export async function startServer(
   } = {},
 ): Promise<TestServer> {
   const { kind = "https", handler, configure, serverOptions: extra, ...consumer } = options;
-  const server = createServer(kind, { ...serverOptions(source), ...extra }, handler as never);
+  const { clientCertificates = "required" } = consumer;
+  const context = serverOptions(source, { clientCertificates });
+  const server = createServer(kind, { ...context, ...extra }, handler as never);
   const rejections: Rejection[] = [];
   const waiting: { code: string | undefined; resolve: (rejection: Rejection) => void }[] = [];
   const rotation = rotateServer(server, source, {
-    authorize: () => true,
+    ...(clientCertificates === "required" && { authorize: () => true }),
     drainJitterMs: 0,
     ...consumer,
-    onRejection: (rejection) => {
+    onRejection: (rejection: Rejection) => {
       rejections.push(rejection);
       for (const waiter of waiting.splice(0)) {
         if (waiter.code === undefined || waiter.code === rejection.code) waiter.resolve(rejection);
         else waiting.push(waiter);
       }
     },
-  });
+  } as ServerConsumerOptions);
   configure?.(server);
   const sockets = new Set<tls.TLSSocket>();
   server.on("secureConnection", (socket: tls.TLSSocket) => {

@@ -15,9 +15,10 @@ export interface AcceptOptions {
   readonly handshakeTimeoutMs: number;
   /** Whose certificate to show; asked when a client's first octets arrive. */
   readonly generation: () => Generation;
+  readonly demandsCertificate: boolean;
   /** Our own check of what is served: shaken hands with, and never heard of again. */
   readonly isSelfCheck: (asked: Buffer | TLSSocket) => boolean;
-  /** TLS is done and the client has proved to hold the key of its certificate. Nothing else is known of it. */
+  /** TLS is done and the client has proved to hold the key of its certificate, if one was demanded. Nothing else is known of it. */
   readonly onSecure: (socket: TLSSocket, arrival: { address: string; generation: Generation }) => void;
   readonly onFailure: (failure: { code: RejectionCode; message: string; address: string }) => void;
 }
@@ -83,15 +84,17 @@ function replaceTlsListener(server: Server, listener: (raw: Socket) => void): vo
 /** How long a refused client may take to read why. */
 const LINGER_MS = 250;
 
-const HTTP_ANSWER_TEXT = "This port speaks HTTPS: connect with TLS and a client certificate.\n";
-const HTTP_ANSWER = [
-  "HTTP/1.1 400 Bad Request",
-  "Content-Type: text/plain; charset=utf-8",
-  `Content-Length: ${HTTP_ANSWER_TEXT.length}`,
-  "Connection: close",
-  "",
-  HTTP_ANSWER_TEXT,
-].join("\r\n");
+function httpAnswer(demandsCertificate: boolean): string {
+  const text = `This port speaks HTTPS: connect with TLS${demandsCertificate ? " and a client certificate" : ""}.\n`;
+  return [
+    "HTTP/1.1 400 Bad Request",
+    "Content-Type: text/plain; charset=utf-8",
+    `Content-Length: ${text.length}`,
+    "Connection: close",
+    "",
+    text,
+  ].join("\r\n");
+}
 
 /** One connection from its first octet to the end of its handshake. */
 class Arrival {
@@ -162,6 +165,7 @@ class Arrival {
   // The octets read so far are put back, and handed to TLS by the constructor of its socket.
   #shakeHands(head: Buffer): void {
     const server = this.#server as Server & TlsServerInternals;
+    const { demandsCertificate } = this.#options;
     this.generation = this.#options.generation();
     const { withdrawn } = this.generation;
     if (withdrawn !== undefined) {
@@ -174,9 +178,9 @@ class Arrival {
     const socket = new TlsSocket(this.#raw, {
       isServer: true,
       server,
-      requestCert: true,
-      rejectUnauthorized: true,
-      secureContext: handshakeContext(this.generation),
+      requestCert: demandsCertificate,
+      rejectUnauthorized: demandsCertificate,
+      secureContext: handshakeContext(this.generation, this.#options),
       ...(server.ALPNProtocols && { ALPNProtocols: server.ALPNProtocols }),
       ...(server.ALPNCallback && { ALPNCallback: server.ALPNCallback }),
       ...(server.pauseOnConnect && { pauseOnConnect: true }),
@@ -206,11 +210,11 @@ class Arrival {
 
   #answerHttp(): void {
     this.#report("plain_http", "the client speaks HTTP without TLS");
-    const { clock, handshakeTimeoutMs } = this.#options;
+    const { clock, handshakeTimeoutMs, demandsCertificate } = this.#options;
     const timer = clock.setTimeout(() => this.#raw.destroy(), handshakeTimeoutMs);
     this.#raw.once("close", () => timer.cancel());
     this.#raw.once("end", () => this.#raw.destroySoon());
-    this.#raw.end(HTTP_ANSWER);
+    this.#raw.end(httpAnswer(demandsCertificate));
   }
 
   /**

@@ -19,6 +19,9 @@ type Marked = Duplex & { [CONNECTION]?: Connection };
 /** A connection that was let in: who is there, which certificate it was served, and how to end it without loss. */
 export class Connection {
   readonly socket: TLSSocket;
+  readonly address: string;
+  /** It began with a session ticket. */
+  readonly resumed: boolean;
   /** When it was let in, in milliseconds since the epoch. */
   readonly since: number;
   /** The generation whose certificate the peer was shown, and when that expires. */
@@ -31,7 +34,7 @@ export class Connection {
   deadline: number = Number.POSITIVE_INFINITY;
   /** Something was under way when it was destroyed. */
   wasCut = false;
-  #peer: VerifiedPeer;
+  #peer: VerifiedPeer | undefined;
   #activity: Activity;
   #draining = false;
   #ending = false;
@@ -41,28 +44,37 @@ export class Connection {
 
   constructor(
     socket: TLSSocket,
-    peer: VerifiedPeer,
-    servedBy: Generation,
-    activity: Activity,
-    since: number,
+    about: {
+      readonly peer: VerifiedPeer | undefined;
+      readonly address: string;
+      readonly resumed: boolean;
+      readonly servedBy: Generation;
+      readonly checkedBy: number;
+      readonly activity: Activity;
+      readonly since: number;
+    },
   ) {
+    const { peer, servedBy } = about;
     this.socket = socket;
-    this.since = since;
+    this.address = about.address;
+    this.resumed = about.resumed;
+    this.since = about.since;
     this.servedBy = servedBy.number;
     this.servedUntil = servedBy.notAfter.getTime();
-    this.checkedBy = peer.generation;
+    this.checkedBy = about.checkedBy;
     this.#peer = peer;
-    this.#activity = activity;
-    markPeer(socket, peer);
+    this.#activity = about.activity;
+    if (peer) markPeer(socket, peer);
     (socket as Marked)[CONNECTION] = this;
   }
 
-  get peer(): VerifiedPeer {
+  /** Undefined where no client is asked who it is. */
+  get peer(): VerifiedPeer | undefined {
     return this.#peer;
   }
 
   get expiresAt(): number {
-    return this.#peer.validUntil.getTime();
+    return this.#peer?.validUntil.getTime() ?? Number.POSITIVE_INFINITY;
   }
 
   /** When something is to be done about it next. */
@@ -75,10 +87,10 @@ export class Connection {
     return this.#activity === "http" && this.#underWay === 0;
   }
 
-  confirm(peer: VerifiedPeer, generation: number): void {
+  confirm(peer: VerifiedPeer | undefined, generation: number): void {
     this.#peer = peer;
     this.checkedBy = generation;
-    markPeer(this.socket, peer);
+    if (peer) markPeer(this.socket, peer);
   }
 
   /** A request of HTTP/1 whose handler has not run yet. */

@@ -3,8 +3,8 @@ import type { DrainReport } from "../consumer.ts";
 import { DrainLedger, type DrainOptions, peerDrainAt, planDrain } from "../drain.ts";
 import type { Generation } from "../generation.ts";
 import type { Logger } from "../logger.ts";
-import type { PeerGuard } from "../peer-guard.ts";
 import { type Rejection, type RejectionCode, rejectedPeer } from "../rejection.ts";
+import type { ClientCheck } from "./client-check.ts";
 import type { Connection } from "./connection.ts";
 import { createTimetable, type Timetable } from "./timetable.ts";
 
@@ -12,7 +12,7 @@ export interface LiveConnectionsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly drain: DrainOptions;
-  readonly guard: Pick<PeerGuard, "recheck">;
+  readonly check: Pick<ClientCheck, "recheck">;
   readonly current: () => Generation;
   /** The oldest generation that a handshake under way was begun with; infinity when there is none. */
   readonly oldestUnderWay: () => number;
@@ -62,21 +62,21 @@ export class LiveConnections {
     const current = this.#options.current();
     if (connection.checkedBy === current.number && this.#clock.now() <= connection.expiresAt) return true;
     if (connection.socket.destroyed) return false;
-    const verdict = this.#options.guard.recheck(connection.peer, current);
+    const verdict = this.#options.check.recheck(connection.peer, current);
     if (verdict.ok) {
       connection.confirm(verdict.peer, current.number);
       this.#timetable.expect(connection.due);
       return true;
     }
-    const { peer } = connection;
+    const { peer, address, resumed } = connection;
     connection.destroy();
     this.#options.onRejection({
       code: whatChanged(verdict.code),
       message: verdict.message,
-      address: peer.address,
-      resumed: peer.resumed,
+      address,
+      resumed,
       phase: "established",
-      peer: rejectedPeer(peer.leaf),
+      ...(peer && { peer: rejectedPeer(peer.leaf) }),
     });
     return false;
   }
@@ -136,7 +136,7 @@ export class LiveConnections {
   #expire(connection: Connection): void {
     if (connection.isIdle) {
       // Nothing is refused: it was asked to go before, and had nothing more to say.
-      const { address } = connection.peer;
+      const { address } = connection;
       this.#options.logger.debug({ address }, "idle connection of an expired peer closed");
       connection.end(this.#clock.now());
       return;
