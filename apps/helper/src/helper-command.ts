@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import {
   type CommandContext,
   createLogger,
@@ -8,6 +7,7 @@ import {
   type Logger,
   logLevels,
   type OptionDefinition,
+  readBounded,
   z,
 } from "@newleaf/daemon";
 import type { HelperConfig } from "./config/config.ts";
@@ -136,14 +136,11 @@ async function loadConfig(
   });
 }
 
-const MAX_BYTES = 1_048_576;
-
 /** Without a file that must be there, everything may come from the environment. */
 async function readConfigFile(path: string, required: boolean): Promise<string> {
   try {
-    const bytes = await readFile(path);
-    if (bytes.length > MAX_BYTES)
-      throw new HelperError("ERR_HELPER_CONFIG", `${path} is larger than ${MAX_BYTES} bytes`);
+    const bytes = await readBounded(path);
+    if (bytes === undefined) throw new HelperError("ERR_HELPER_CONFIG", `${path} is larger than 1 MiB`);
     return bytes.toString("utf8");
   } catch (error) {
     if (error instanceof HelperError) throw error;

@@ -1,6 +1,6 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { delay, failure, usageError } from "@newleaf/daemon";
+import { delay, failure, readBounded, usageError } from "@newleaf/daemon";
 import {
   type Generation,
   type IdentitySource,
@@ -98,6 +98,9 @@ function somebody(): Certificate {
   return nobody;
 }
 
+/** As large as a bundle may be that a program verifies its own peers to. */
+const MAX_BUNDLE_BYTES = 1_048_576;
+
 /** Reads a bundle from a file, or from `ca.crt` in a directory. */
 export async function loadTrust(path: string): Promise<TrustBundle> {
   const directory = await stat(path).then(
@@ -105,7 +108,9 @@ export async function loadTrust(path: string): Promise<TrustBundle> {
     () => false,
   );
   const file = directory ? join(path, "ca.crt") : path;
-  const certificates = parseCertificates(await readFile(file));
+  const octets = await readBounded(file, MAX_BUNDLE_BYTES);
+  if (octets === undefined) throw failure(`${file} has more than ${MAX_BUNDLE_BYTES} octets`);
+  const certificates = parseCertificates(octets);
   if (certificates.length === 0) throw failure(`${file} holds no certificate`);
   return createTrustBundle(certificates);
 }

@@ -1,6 +1,5 @@
-import { createReadStream } from "node:fs";
-import { buffer } from "node:stream/consumers";
 import { DaemonError } from "./error.ts";
+import { readBounded } from "./read-bounded.ts";
 
 /** The entries of a YAML config file by option name, each with the place it was written at. */
 export interface ConfigFile {
@@ -63,10 +62,9 @@ function asText(scalar: unknown): unknown {
 }
 
 async function readText(path: string): Promise<string> {
-  let bytes: Buffer;
+  let bytes: Buffer | undefined;
   try {
-    // Pipes and devices have no size to ask for, and some no end.
-    bytes = await buffer(createReadStream(path, { end: maxBytes }));
+    bytes = await readBounded(path, maxBytes);
   } catch (error) {
     throw new DaemonError(
       "ERR_DAEMON_CONFIG",
@@ -76,7 +74,7 @@ async function readText(path: string): Promise<string> {
       },
     );
   }
-  if (bytes.length > maxBytes) throw invalid(`config file ${path} is larger than ${maxBytes} bytes`);
+  if (bytes === undefined) throw invalid(`config file ${path} is larger than ${maxBytes} bytes`);
   return bytes.toString("utf8");
 }
 

@@ -74,6 +74,7 @@ export {
   type SignalEmitter,
 } from "./process-signals.ts";
 export { type CommandEntry, type Program, type ProgramHost, runProgram } from "./program.ts";
+export { readBounded } from "./read-bounded.ts";
 export {
   type ConfigProblem,
   type ConfigSources,

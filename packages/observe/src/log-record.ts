@@ -1,7 +1,7 @@
 import type { Logger } from "@newleaf/daemon";
 import type { RotationRecord, Stage } from "@newleaf/rotation";
 
-/** One line for a record: what ended well is info, what was refused or has stalled is a warning. */
+/** One line for a record: info what ended well, a warning what has stalled; of what was refused its source has warned. */
 export function logRecord(logger: Logger, record: RotationRecord): void {
   const { generation, identity, serialNumber, sha256, outcome, reason, stillServed, consumers } = record;
   const failed = consumers.flatMap(({ name, error }) => (error === undefined ? [] : [{ name, error }]));
@@ -16,7 +16,8 @@ export function logRecord(logger: Logger, record: RotationRecord): void {
     ...(stillServed === undefined ? {} : { stillServed }),
     ...(failed.length === 0 ? {} : { failed }),
   };
-  if (outcome === "refused" || outcome === "stalled") logger.warn(fields, `rotation ${outcome}`);
+  if (outcome === "stalled") logger.warn(fields, "rotation stalled");
+  else if (outcome === "refused") logger.debug(fields, "rotation refused");
   else logger.info(fields, `rotation ${outcome}`);
 }
 

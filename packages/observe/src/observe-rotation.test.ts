@@ -90,12 +90,12 @@ test("a complete rotation is one info line, is counted, and its stages are timed
   ]);
 });
 
-test("a refused update is a warning with its code; a stale source with a valid identity stays ready", async () => {
+test("a refused update has its code, and its source has warned of it; a stale source with a valid identity stays ready", async () => {
   await using world = await setup();
   await world.rotation.whenComplete(1);
   world.identity.breakUpdate();
   const line = await untilLogged(world.lines, "rotation refused");
-  expect(line).toMatchObject({ level: "warn", fields: { code: "key_mismatch", generation: 1 } });
+  expect(line).toMatchObject({ level: "debug", fields: { code: "key_mismatch", generation: 1 } });
   expect(await world.scrape("newleaf_updates_refused_total")).toEqual([
     `newleaf_updates_refused_total{code="key_mismatch"} 1`,
   ]);

@@ -231,7 +231,8 @@ class Engine implements Rotation {
     const fields = { rotation: describeRecord(record) };
     if (record.outcome === "complete") this.#logger.info(fields, "rotation complete");
     else if (record.outcome === "superseded") this.#logger.info(fields, "rotation superseded");
-    else if (record.outcome === "refused") this.#logger.warn(fields, "rotation refused");
+    // Its source has warned of it already.
+    else if (record.outcome === "refused") this.#logger.debug(fields, "rotation refused");
     else this.#logger.warn(fields, "rotation stalled");
     this.#waiters.offer(record);
     this.#broadcast.publish(record);

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readBounded } from "@newleaf/daemon";
 import { signalProcess } from "@newleaf/rotation";
 import type { ReloadAction, Secret } from "../config/reload-config.ts";
 import { HelperError } from "../error.ts";
@@ -103,11 +103,15 @@ async function connectionString(dsn: Secret, password: Secret | undefined): Prom
   return url.href;
 }
 
+const MAX_SECRET_BYTES = 64 * 1024;
+
 async function reveal(secret: Secret): Promise<string> {
   if ("text" in secret) return secret.text;
   try {
-    return (await readFile(secret.file, "utf8")).trim();
+    const octets = await readBounded(secret.file, MAX_SECRET_BYTES);
+    if (octets) return octets.toString("utf8").trim();
   } catch (cause) {
     throw new HelperError("ERR_HELPER_RELOAD", `${secret.file} cannot be read`, { cause });
   }
+  throw new HelperError("ERR_HELPER_RELOAD", `${secret.file} is too long for a secret`);
 }

@@ -1,4 +1,4 @@
-import type { Logger } from "@newleaf/daemon";
+import { type Logger, systemClock } from "@newleaf/daemon";
 import { createWorkloadApiClient } from "@newleaf/spiffe";
 import type { HelperConfig } from "../config/config.ts";
 import { hasX509 } from "../config/files-config.ts";
@@ -16,7 +16,7 @@ export async function runOnce(config: HelperConfig, logger: Logger, signal: Abor
   const publisher = publisherOf(config);
   const timeout = new AbortController();
   // A little later than the wait for an identity, whose error says more.
-  const timer = setTimeout(() => timeout.abort(), config.fetchTimeoutMs + 100);
+  const timer = systemClock.setTimeout(() => timeout.abort(), config.fetchTimeoutMs + 100);
   const both = AbortSignal.any([signal, timeout.signal]);
   let last: unknown;
   const onFailure = (error: unknown): void => {
@@ -56,7 +56,7 @@ export async function runOnce(config: HelperConfig, logger: Logger, signal: Abor
       hint: "give more time with fetch_timeout, or look at what the agent says",
     });
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
     timeout.abort();
     await Promise.allSettled(writes);
   }
