@@ -71,6 +71,12 @@ test("allow.spiffeId wants exactly one URI, as an X.509-SVID has", () => {
   expect(authorize(peer({}))).toBe(false);
   expect(() => allow.spiffeId("https://shop/a")).toThrow(RotationError);
   expect(() => allow.spiffeId("spiffe://SHOP/a")).toThrow(RotationError);
+  for (const path of ["/a/", "/a//b", "/../a", "/.", "/a b", "/%61", "?q", "/a#f", "/*/a"]) {
+    expect(() => allow.spiffeId(`spiffe://shop${path}`)).toThrow(RotationError);
+  }
+  for (const path of ["", "/a", "/a/b.c-d_e", "/*", "/a/*", "/..."]) {
+    expect(() => allow.spiffeId(`spiffe://shop${path}`)).not.toThrow();
+  }
 });
 
 test("allow.commonName looks at the common name only", () => {

@@ -41,7 +41,7 @@ function uri(...patterns: readonly string[]): Authorizer {
 
 function spiffeId(...patterns: readonly string[]): Authorizer {
   const matchers = atLeastOne("spiffeId", patterns).map((pattern) => {
-    if (!/^spiffe:\/\/[a-z0-9._-]+(\/|$)/.test(pattern)) throw badPattern("spiffeId", pattern);
+    if (!isSpiffePattern(pattern)) throw badPattern("spiffeId", pattern);
     return uriMatcher("spiffeId", pattern);
   });
   return ({ uris: [id, ...others] }) =>
@@ -74,6 +74,12 @@ function uriMatcher(rule: string, pattern: string): (candidate: string) => boole
   if (!/^[a-z][a-z0-9+.-]*:\/\/[^/*]/i.test(fixed) || fixed.includes("*")) throw badPattern(rule, pattern);
   if (!below) return (candidate) => candidate === fixed;
   return (candidate) => candidate.startsWith(fixed) && isPlainPath(candidate.slice(fixed.length));
+}
+
+// SPIFFE-ID section 2; what no certificate can be called is a mistake, not a rule.
+function isSpiffePattern(pattern: string): boolean {
+  const [, path] = /^spiffe:\/\/[a-z0-9._-]+((?:\/[A-Za-z0-9._-]+)*)(?:\/\*)?$/.exec(pattern) ?? [];
+  return path?.split("/").every((segment) => !/^\.{1,2}$/.test(segment)) ?? false;
 }
 
 // "spiffe://shop/backend/../admin" starts with "spiffe://shop/backend/", yet a reader may take it for another.
