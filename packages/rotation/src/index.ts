@@ -109,3 +109,4 @@ export {
 export { HANDSHAKE_TIMEOUT_MS, type ServerTlsOptions, serverOptions } from "./server-options.ts";
 export { type Authorizer, peerOf, type VerifiedPeer } from "./verified-peer.ts";
 export { webRoots } from "./web-roots.ts";
+export { type PeerAnchors, type PeerTrustSource, withPeerTrust } from "./with-peer-trust.ts";

@@ -88,12 +88,12 @@ export function createPeerGuard(options: {
   ) => {
     const trust = trustFor(leaf, generation);
     if ("code" in trust) return { ok: false, ...trust } as const;
-    const { crls, chain } = generation;
+    const { chain } = generation;
     const seen = [...pool.values()];
     const rules = {
       now: new Date(clock.now()),
       purpose,
-      crls,
+      crls: listsFor(generation),
       knownIntermediates: [...chain, ...seen],
     } as const;
     const direct = validatePath(leaf, trust, rules);
@@ -197,6 +197,10 @@ function trustFor(leaf: Certificate, { trust, peerTrust }: GuardTrust): TrustBun
   return peerTrust ? peerTrust.select(leaf) : trust;
 }
 
+function listsFor({ crls, peerTrust }: GuardTrust): GuardTrust["crls"] {
+  return peerTrust?.crls ?? crls;
+}
+
 /** Whether the peer sent every intermediate of the path. */
 function isSent(path: readonly Certificate[], sent: () => readonly Uint8Array[]): boolean {
   if (path.length <= 2) return true;
@@ -264,7 +268,7 @@ const listsOf = new WeakMap<GuardTrust, string>();
 function revocationLists(generation: GuardTrust): string {
   let lists = listsOf.get(generation);
   if (lists === undefined) {
-    lists = generation.crls
+    lists = listsFor(generation)
       .map(({ sha256 }) => sha256)
       .sort()
       .join();

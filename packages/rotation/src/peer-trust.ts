@@ -1,4 +1,4 @@
-import type { Certificate, TrustBundle } from "@newleaf/x509";
+import type { Certificate, CertificateRevocationList, TrustBundle } from "@newleaf/x509";
 
 /**
  * Which anchors vouch for a peer, where that depends on the peer: with SPIFFE it is the bundle of the peer's own
@@ -9,6 +9,8 @@ export interface PeerTrust {
   readonly sha256: string;
   /** The anchors of everyone, once each: what OpenSSL is given, as the outer of two checks. */
   readonly certificates: readonly Certificate[];
+  /** The revocation lists that peers are checked by, if not those of the identity. Part of `sha256`. */
+  readonly crls?: readonly CertificateRevocationList[];
   /** Pure: the same leaf, the same answer. */
   select(leaf: Certificate): TrustBundle | PeerTrustObjection;
   /** What speaks against a path that is valid by RFC 5280, leaf first, anchor last. Pure. */
@@ -19,6 +21,16 @@ export interface PeerTrust {
 export interface PeerTrustObjection {
   readonly code: "unknown_authority" | "not_svid" | "identity_withdrawn";
   readonly message: string;
+}
+
+/** Trusts everyone by one bundle. */
+export function trustByBundle(bundle: TrustBundle): PeerTrust {
+  return Object.freeze({
+    sha256: bundle.sha256,
+    certificates: bundle.certificates,
+    select: () => bundle,
+    objection: () => undefined,
+  });
 }
 
 /** Trusts nobody. */

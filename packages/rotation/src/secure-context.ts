@@ -29,7 +29,7 @@ export function secureContextOptions(generation: Generation): SecureContextOptio
 
 /** The part of the set that says whom a generation trusts. */
 export function peerAnchorOptions({ trust, peerTrust, crls }: Generation): SecureContextOptions {
-  return anchorOptions((peerTrust ?? trust).certificates, crls);
+  return anchorOptions((peerTrust ?? trust).certificates, peerTrust?.crls ?? crls);
 }
 
 /**

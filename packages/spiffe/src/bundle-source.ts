@@ -1,4 +1,7 @@
+import type { PeerAnchors, PeerTrustSource } from "@newleaf/rotation";
+import { createTrustBundle } from "@newleaf/x509";
 import { followValue } from "./internal/followed-value.ts";
+import { createSpiffePeerTrust } from "./peer-trust.ts";
 import {
   createWorkloadApiClient,
   type WorkloadApiClient,
@@ -19,8 +22,11 @@ export interface WatchBundlesOptions extends WorkloadApiClientOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The X.509 bundles of the Workload API, for who verifies peers and has no identity. Disposal is awaited. */
-export interface BundleSource extends AsyncDisposable {
+/**
+ * The X.509 bundles of the Workload API, for who verifies peers and has no identity, or one from elsewhere
+ * (`withPeerTrust` of `@newleaf/rotation`). Disposal is awaited.
+ */
+export interface BundleSource extends PeerTrustSource, AsyncDisposable {
   /** By trust domain name. Empty once they were taken away: nobody is trusted. */
   bundles(): X509Bundles;
   /** The bundles with the revocation lists and warnings of the same message. */
@@ -44,6 +50,7 @@ const NOTHING: X509BundleContext = Object.freeze({
  */
 export async function watchBundles(options: WatchBundlesOptions): Promise<BundleSource> {
   const client = options.client ?? createWorkloadApiClient(options);
+  let anchors: { readonly of: X509BundleContext; readonly made: PeerAnchors } | undefined;
   const value = await followValue({
     ...options,
     what: "X.509 bundles",
@@ -53,9 +60,23 @@ export async function watchBundles(options: WatchBundlesOptions): Promise<Bundle
   return {
     bundles: () => value.current().bundles,
     context: value.current,
+    current() {
+      const context = value.current();
+      if (anchors?.of !== context) anchors = { of: context, made: anchorsOf(context) };
+      return anchors.made;
+    },
     watch: value.watch,
     workloadApi: value.workloadApi,
     reload: value.reload,
     [Symbol.asyncDispose]: value.close,
   };
+}
+
+function anchorsOf({ bundles, crls }: X509BundleContext): PeerAnchors {
+  return Object.freeze({
+    trust: createTrustBundle([]),
+    peerTrust: createSpiffePeerTrust(bundles),
+    crls,
+    withdrawn: bundles.size === 0 ? "the Workload API has no bundles for this workload" : undefined,
+  });
 }
