@@ -1,5 +1,6 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import type { TrustBundle } from "@newleaf/x509";
 import { type Clock, systemClock } from "./clock.ts";
 import { RotationError } from "./error.ts";
 import { createIdentityHolder } from "./identity-holder.ts";
@@ -9,7 +10,7 @@ import { createDirectoryWatcher } from "./internal/directory-watcher.ts";
 import { type FollowedFiles, followFiles } from "./internal/follow-files.ts";
 import { describeFrozenMounts } from "./internal/frozen-mounts.ts";
 import { DEFAULT_MAX_BYTES } from "./internal/parse-material.ts";
-import type { IdentityPaths } from "./internal/read-identity.ts";
+import { type IdentityPaths, partsOf } from "./internal/read-identity.ts";
 import type { Logger } from "./logger.ts";
 
 export type WatchFilesOptions = WatchFilesLocation & {
@@ -42,8 +43,8 @@ export type WatchFilesLocation =
         readonly certificate?: string;
         /** Default `tls.key`. */
         readonly key?: string;
-        /** The authorities that peers must come from. Default `ca.crt`. */
-        readonly trust?: string;
+        /** The authorities that peers and the chain itself must come from, as a file or as they are. Default `ca.crt`. */
+        readonly trust?: string | TrustBundle;
         /** Revocation lists, one for every authority. Without it revocation is not checked. */
         readonly crl?: string;
       };
@@ -51,7 +52,7 @@ export type WatchFilesLocation =
   | {
       readonly certificate: string;
       readonly key: string;
-      readonly trust: string;
+      readonly trust: string | TrustBundle;
       readonly crl?: string;
     };
 
@@ -115,7 +116,7 @@ function absolute(paths: IdentityPaths, directory = "."): IdentityPaths {
   return {
     certificate: resolve(directory, certificate),
     key: resolve(directory, key),
-    trust: resolve(directory, trust),
+    trust: typeof trust === "string" ? resolve(directory, trust) : trust,
     crl: crl === undefined ? undefined : resolve(directory, crl),
   };
 }
@@ -124,14 +125,13 @@ function namesOf({ certificate, key, trust, crl }: IdentityPaths): MaterialNames
   return {
     certificate: basename(certificate),
     key: basename(key),
-    trust: basename(trust),
+    trust: typeof trust === "string" ? basename(trust) : "the trust bundle",
     crl: crl === undefined ? "" : basename(crl),
   };
 }
 
 function resolvedFiles(paths: IdentityPaths): readonly string[] {
-  return Object.values(paths).flatMap((path: string | undefined) => {
-    if (path === undefined) return [];
+  return partsOf(paths).flatMap((path) => {
     try {
       return join(realpathSync.native(dirname(path)), basename(path));
     } catch {

@@ -2,7 +2,7 @@ import { type Clock, systemClock, type Timer } from "../clock.ts";
 import type { GateResult } from "../gate.ts";
 import type { IdentityHolder } from "../identity-holder.ts";
 import type { DirectoryWatcher } from "./directory-watcher.ts";
-import { type IdentityPaths, type ReadOutcome, readIdentity } from "./read-identity.ts";
+import { type IdentityPaths, partsOf, type ReadOutcome, readIdentity } from "./read-identity.ts";
 import { isOverdue } from "./standing-warnings.ts";
 import { traceLookups } from "./trace-lookups.ts";
 
@@ -64,7 +64,7 @@ class Follower implements FollowedFiles {
 
   constructor(paths: IdentityPaths, holder: IdentityHolder, options: FollowOptions) {
     this.#paths = paths;
-    this.#all = Object.values(paths).filter((path) => path !== undefined);
+    this.#all = partsOf(paths);
     this.#holder = holder;
     this.#options = options;
     this.#watcher = options.createWatcher((event, name) => this.#onEvent(event, name));

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import type { TrustBundle } from "@newleaf/x509";
 import type { IdentityMaterial } from "../identity-material.ts";
 import type { RefusalCode } from "../identity-source.ts";
 
@@ -8,8 +9,14 @@ import type { RefusalCode } from "../identity-source.ts";
 export interface IdentityPaths {
   readonly certificate: string;
   readonly key: string;
-  readonly trust: string;
+  /** Or the anchors themselves, which no file has. */
+  readonly trust: string | TrustBundle;
   readonly crl: string | undefined;
+}
+
+/** The files among them. */
+export function partsOf({ certificate, key, trust, crl }: IdentityPaths): readonly string[] {
+  return [certificate, key, trust, crl].filter((part) => typeof part === "string");
 }
 
 export type ReadOutcome = Snapshot | ReadFailure;
@@ -107,7 +114,9 @@ function readParts(
     if (!Buffer.isBuffer(content)) return content;
     contents.push(content);
   }
-  const [certificates, key, trust, crls] = contents;
+  const [certificates, key, ...others] = contents;
+  const trust = typeof paths.trust === "string" ? others.shift() : paths.trust;
+  const [crls] = others;
   if (!certificates || !key || !trust) throw new TypeError("an identity has three parts");
   return {
     ok: true,
@@ -180,8 +189,4 @@ function digestOf(contents: readonly Buffer[]): string {
 
 function originOf(directories: ReadonlyMap<string, Directory>): string {
   return [...directories.values()].map((directory) => directory.path ?? "").join("\n");
-}
-
-function partsOf(paths: IdentityPaths): readonly string[] {
-  return [paths.certificate, paths.key, paths.trust, ...(paths.crl === undefined ? [] : [paths.crl])];
 }
