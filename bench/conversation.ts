@@ -17,24 +17,29 @@ export interface ConversationCommand {
   readonly program: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Which stream its lines are on. `stdout` (default): stderr is shown beside ours. `stderr`: stdout is ignored. */
+  readonly from?: "stdout" | "stderr";
 }
 
-/** Starts one, its stderr beside ours. Disposal ends it and waits for that. */
-export async function startConversation({ program, args, env }: ConversationCommand): Promise<Conversation> {
+/** Starts one. Disposal ends it and waits for that. */
+export async function startConversation(command: ConversationCommand): Promise<Conversation> {
+  const { program, args, env, from = "stdout" } = command;
   const child = spawn(program, args, {
-    stdio: ["pipe", "pipe", "inherit"],
+    stdio: from === "stdout" ? ["pipe", "pipe", "inherit"] : ["pipe", "ignore", "pipe"],
     env: { ...process.env, ...env },
   });
+  const { stdin, [from]: output } = child;
+  if (stdin === null || output === null) throw new Error("a spawned process without pipes");
   await once(child, "spawn");
   const exited = once(child, "exit");
   const kill = (): void => void child.kill("SIGKILL");
   process.once("exit", kill);
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const lines = createInterface({ input: output })[Symbol.asyncIterator]();
   // Whoever has ended is noticed by its missing answer.
-  child.stdin.on("error", () => {});
+  stdin.on("error", () => {});
   return {
     pid: child.pid ?? 0,
-    say: (message) => void child.stdin.write(`${JSON.stringify(message)}\n`),
+    say: (message) => void stdin.write(`${JSON.stringify(message)}\n`),
     async next() {
       const line = await Promise.race([lines.next(), delay(answerTimeoutMs, undefined, { ref: false })]);
       if (line === undefined) throw new Error(`${program} said nothing for ${answerTimeoutMs} ms`);

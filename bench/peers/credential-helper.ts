@@ -1,58 +1,95 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort, locate, reportedVersion, startProcess } from "./peer.ts";
+import { freePort, locate, PeerError, reportedVersion, startProcess } from "./peer.ts";
+
+type CredentialHelperName = "Newleaf, LTS Node" | "Newleaf, this Node" | "spiffe-helper";
+
+const names: readonly CredentialHelperName[] = ["Newleaf, LTS Node", "Newleaf, this Node", "spiffe-helper"];
 
 /** A program that writes what a Workload API sends to files. */
-export interface CredentialHelper {
+export interface CredentialHelperProgram {
+  readonly name: CredentialHelperName;
   /** As tables show it. */
   readonly title: string;
-  readonly pid: number;
-  stop(): Promise<void>;
+  readonly program: string;
+  readonly args: readonly string[];
 }
 
-export interface CredentialHelperOptions {
+export interface CredentialHelperConfig {
   /** The Workload API's unix socket. */
   readonly socketPath: string;
   /** Gets svid.pem, svid_key.pem and svid_bundle.pem. */
   readonly directory: string;
+  /** An existing folder for configuration and log. */
   readonly workDirectory: string;
+  /** More lines of its configuration. */
+  readonly lines?: readonly string[];
 }
 
-export type CredentialHelperName = "Newleaf, LTS Node" | "Newleaf, this Node" | "spiffe-helper";
+export interface CredentialHelper {
+  readonly pid: number;
+  /** On the machine's monotonic clock, just before it was started. */
+  readonly spawnedNs: number;
+  stop(): Promise<void>;
+}
 
-/** Starts one with the same configuration as the others; rejects with a PeerError where it is not installed. */
+/** Those that are installed, and a line for each that is not. */
+export async function locateCredentialHelpers(): Promise<{
+  programs: readonly CredentialHelperProgram[];
+  absent: readonly string[];
+}> {
+  const programs: CredentialHelperProgram[] = [];
+  const absent: string[] = [];
+  for (const name of names) {
+    try {
+      programs.push({ name, ...(await programOf(name)) });
+    } catch (error) {
+      if (!(error instanceof PeerError) || error.code !== "unavailable") throw error;
+      absent.push(`${name}: ${error.message}`);
+    }
+  }
+  return { programs, absent };
+}
+
+/** Starts one with the same configuration as the others; resolves once it answers for its health. */
 export async function startCredentialHelper(
-  name: CredentialHelperName,
-  { socketPath, directory, workDirectory }: CredentialHelperOptions,
+  { program, args }: CredentialHelperProgram,
+  config: CredentialHelperConfig,
 ): Promise<CredentialHelper> {
-  const { title, program, args } = await programOf(name);
   const port = await freePort();
-  const config = join(workDirectory, "helper.conf");
-  writeFileSync(
-    config,
-    `agent_address = "${socketPath}"
-cert_dir = "${directory}"
-svid_file_name = "svid.pem"
-svid_key_file_name = "svid_key.pem"
-svid_bundle_file_name = "svid_bundle.pem"
-health_checks { listener_enabled = true
-  bind_port = ${port} }
-`,
-  );
-  const { pid, stop } = await startProcess({
+  const health = `health_checks { listener_enabled = true\n  bind_port = ${port} }`;
+  const path = writeConfig({ ...config, lines: [...(config.lines ?? []), health] });
+  return startProcess({
     name: "helper",
     program,
-    args: [...args, "-config", config],
+    args: [...args, "-config", path],
     port,
-    workDirectory,
+    workDirectory: config.workDirectory,
   });
-  return { title, pid, stop };
 }
 
-async function programOf(
-  name: CredentialHelperName,
-): Promise<{ title: string; program: string; args: readonly string[] }> {
+/** The file's path. */
+export function writeConfig({
+  socketPath,
+  directory,
+  workDirectory,
+  lines = [],
+}: CredentialHelperConfig): string {
+  const path = join(workDirectory, "helper.conf");
+  const all = [
+    `agent_address = "${socketPath}"`,
+    `cert_dir = "${directory}"`,
+    'svid_file_name = "svid.pem"',
+    'svid_key_file_name = "svid_key.pem"',
+    'svid_bundle_file_name = "svid_bundle.pem"',
+    ...lines,
+  ];
+  writeFileSync(path, `${all.join("\n")}\n`);
+  return path;
+}
+
+async function programOf(name: CredentialHelperName): Promise<Omit<CredentialHelperProgram, "name">> {
   if (name === "spiffe-helper") {
     const program = await locate("NEWLEAF_SPIFFE_HELPER");
     return { title: `${name} ${await reportedVersion(program, ["-version"], /(\d\S+)/)}`, program, args: [] };

@@ -75,6 +75,8 @@ export async function freePort(): Promise<number> {
 
 export interface PeerProcess {
   readonly pid: number;
+  /** On the machine's monotonic clock, just before it was started. */
+  readonly spawnedNs: number;
   /** Does nothing when the process has ended. */
   signal(signalName: NodeJS.Signals): void;
   stop(): Promise<void>;
@@ -101,6 +103,7 @@ export async function startProcess(command: PeerCommand): Promise<PeerProcess> {
     ...args,
   ];
   const log = openSync(logFile, "a");
+  const spawnedNs = Number(process.hrtime.bigint());
   const child = spawn(file, rest, {
     detached: true,
     stdio: ["ignore", log, log],
@@ -127,7 +130,7 @@ export async function startProcess(command: PeerCommand): Promise<PeerProcess> {
     const reason = error instanceof Error ? error.message : String(error);
     throw new PeerError("not-ready", `${name} ${reason}:\n${lastLines}`);
   }
-  return { pid, signal: (signalName) => void child.kill(signalName), stop };
+  return { pid, spawnedNs, signal: (signalName) => void child.kill(signalName), stop };
 }
 
 async function waitUntilAccepting(child: ChildProcess, port: number): Promise<void> {

@@ -4,8 +4,9 @@ import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
 import { readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** To the parent. */
+/** Each line that it writes; the first says that it has begun to look. */
 export type ReaderMessage =
+  | { readonly looking: true }
   | { readonly complete: string; readonly atNs: number }
   | { readonly totals: ReaderTotals };
 
@@ -30,15 +31,21 @@ const pause = new Int32Array(new SharedArrayBuffer(4));
 let going = true;
 let reported = "";
 
-process.on("message", () => {
+// Any line that it reads ends it.
+process.stdin.once("data", () => {
   going = false;
 });
-process.on("disconnect", () => process.exit());
+process.stdin.once("end", () => process.exit());
+say({ looking: true });
 setImmediate(look);
+
+function say(message: ReaderMessage): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
 
 function look(): void {
   if (!going) {
-    process.send?.({ totals } satisfies ReaderMessage, () => process.exit());
+    say({ totals });
     return;
   }
   totals.reads++;
@@ -46,7 +53,7 @@ function look(): void {
   const atNs = Number(process.hrtime.bigint());
   if (found !== undefined && found !== reported) {
     reported = found;
-    process.send?.({ complete: found, atNs } satisfies ReaderMessage);
+    say({ complete: found, atNs });
   }
   readSet(resolved(), totals.bySet);
   Atomics.wait(pause, 0, 0, 1);
