@@ -31,6 +31,7 @@ test("issue #221: the helper keeps trying while there is no agent, is not ready 
     /identity: the Workload API is unavailable: .*no identity to keep yet/,
   );
   expect((await helper.admin("/livez")).status).toBe(200);
+  expect((await helper.admin("/metrics")).body).toContain("newleaf_workload_api_connected 0");
   await world.api.start();
   await world.untilCurrent();
   await eventually(async () => (await helper.admin("/readyz")).status).toBe(200);

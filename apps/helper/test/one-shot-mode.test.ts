@@ -42,7 +42,12 @@ test("one-shot mode with a directory that is not there ends with 1 and names it"
   await rm(world.certDir, { recursive: true });
   const helper = await world.helper('daemon_mode = false\nfetch_timeout = "300ms"');
   expect(await helper.code).toBe(1);
-  expect(helper.log().at(-1)?.error).toMatch(/cannot write to .*certs: there is no such directory/);
+  const last = helper.log().at(-1);
+  expect(last?.error).toMatch(/cannot write to .*certs: there is no such directory/);
+  expect(last).toMatchObject({
+    code: "ERR_HELPER_WRITE",
+    hint: expect.stringContaining("cert_dir must exist"),
+  });
 });
 
 test("one-shot mode ends with 0 when it is interrupted", async () => {

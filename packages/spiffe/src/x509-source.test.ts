@@ -84,6 +84,10 @@ test("Workload API 5.3: the default identity is the first; a hint, an ID or a fu
     "spiffe://example.org/b",
   );
   await expect(watch(server, { pick, hint: "a" })).rejects.toMatchObject({ code: "ERR_SPIFFE_OPTIONS" });
+  // There are some, but not this one: that is another mistake than an entry that is missing.
+  await expect(watch(server, { pick: () => undefined, waitMs: 100 })).rejects.toThrow(
+    /no SVID of those that were asked for/,
+  );
 });
 
 test("waits for an agent that starts late, and for an entry that comes late", async () => {

@@ -131,7 +131,8 @@ class HeldSvid {
     this.context = context;
     const svid = this.#pick(context.svids);
     if (!svid) {
-      this.problem = new SpiffeError("ERR_SPIFFE_NO_SVID", `the Workload API has no ${this.#wanted}`);
+      const wanted = context.svids.length === 0 ? anySvid : this.#wanted;
+      this.problem = new SpiffeError("ERR_SPIFFE_NO_SVID", `the Workload API has no ${wanted}`);
       if (!this.#holder.current()) this.#holder.refuse("missing", this.problem.message);
       this.#holder.withdraw(this.problem.message);
       return;
@@ -180,11 +181,13 @@ class HeldSvid {
   }
 }
 
+const anySvid = "SVID for this workload";
+
 function picker({ hint, id, pick }: Pick<WatchSpiffeOptions, "hint" | "id" | "pick">): {
   readonly pick: (svids: readonly X509Svid[]) => X509Svid | undefined;
   readonly wanted: string;
 } {
-  if (pick) return { pick, wanted: "SVID for this workload" };
+  if (pick) return { pick, wanted: "SVID of those that were asked for" };
   if (id !== undefined) {
     const wanted = `${asSpiffeId(id)}`;
     return {
@@ -192,7 +195,7 @@ function picker({ hint, id, pick }: Pick<WatchSpiffeOptions, "hint" | "id" | "pi
       wanted: `SVID for ${wanted}`,
     };
   }
-  if (hint === undefined) return { pick: ([first]) => first, wanted: "SVID for this workload" };
+  if (hint === undefined) return { pick: ([first]) => first, wanted: anySvid };
   const wanted = `SVID with the hint ${JSON.stringify(hint)}`;
   return { pick: (svids) => svids.find((svid) => svid.hint === hint), wanted };
 }

@@ -15,16 +15,17 @@ export interface IdentityRun {
 /** One rotation for as long as the helper runs: source, files, those to be told, and what is shown of it. */
 export async function keepX509(helper: Helper, identity: IdentityRun, signal: AbortSignal): Promise<void> {
   const { config, logger, statuses, health, metrics, publisher } = helper;
-  await using source = await openIdentity(health, (onRefusal) =>
-    watchIdentity(config, { logger, statuses, signal, onRefusal, waitMs: Number.POSITIVE_INFINITY }),
-  );
   metrics.gauge({
     name: "newleaf_workload_api_connected",
     help: "1 while the last that was heard of the Workload API was a message that could be used",
     collect() {
-      this.set(source.workloadApi().connected ? 1 : 0);
+      this.set(identity.source?.workloadApi().connected ? 1 : 0);
     },
   });
+  await using source = await openIdentity(health, (onRefusal) =>
+    watchIdentity(config, { logger, statuses, signal, onRefusal, waitMs: Number.POSITIVE_INFINITY }),
+  );
+  identity.source = source;
   const files = createFilesConsumer({
     files: config.files,
     publisher,
@@ -40,7 +41,7 @@ export async function keepX509(helper: Helper, identity: IdentityRun, signal: Ab
     retry: { baseMs: 200, maxMs: 10_000 },
   });
   await using observation = observeRotation({ rotation, source, metrics, health, logger });
-  Object.assign(identity, { source, observation });
+  identity.observation = observation;
   if (!signal.aborted)
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }

@@ -51,9 +51,11 @@ export async function runOnce(config: HelperConfig, logger: Logger, signal: Abor
     signal.throwIfAborted();
     const cause = timeout.signal.aborted && error === timeout.signal.reason ? (last ?? error) : error;
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new HelperError("ERR_HELPER_NO_IDENTITY", `not everything could be written in time: ${why}`, {
+    // More time mends no directory, and the agent knows nothing of it.
+    const { code, hint } = cause instanceof HelperError ? cause : noIdentity;
+    throw new HelperError(code, `not everything could be written in time: ${why}`, {
       cause,
-      hint: "give more time with fetch_timeout, or look at what the agent says",
+      ...(hint === undefined ? {} : { hint }),
     });
   } finally {
     timer.cancel();
@@ -61,3 +63,8 @@ export async function runOnce(config: HelperConfig, logger: Logger, signal: Abor
     await Promise.allSettled(writes);
   }
 }
+
+const noIdentity = {
+  code: "ERR_HELPER_NO_IDENTITY",
+  hint: "give more time with fetch_timeout, or look at what the agent says",
+} as const;
