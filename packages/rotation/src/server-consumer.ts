@@ -26,6 +26,7 @@ import type { ServedReport } from "./served.ts";
 import { HANDSHAKE_TIMEOUT_MS } from "./server-options.ts";
 import type { Authorizer } from "./verified-peer.ts";
 
+/** How the connections of a server are accepted and drained, and who may come in. */
 export type ServerConsumerOptions = ServerOptionsOfAll & (MutualOptions | ServerOnlyOptions);
 
 interface MutualOptions {
