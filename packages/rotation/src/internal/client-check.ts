@@ -13,7 +13,7 @@ export interface ClientCheck {
   recheck(peer: VerifiedPeer | undefined, generation: Generation): ClientVerdict;
 }
 
-export type ClientVerdict =
+type ClientVerdict =
   | { readonly ok: true; readonly peer: VerifiedPeer | undefined }
   | Extract<GuardVerdict, { ok: false }>;
 
