@@ -6,6 +6,20 @@ import { gather } from "./gather.ts";
 import { renderReport, reportJson } from "./render-report.ts";
 
 const path = z.string().min(1).optional();
+const directory = z
+  .string()
+  .min(1)
+  .refine((text) => !/^(?:unix|tcp):/.test(text), {
+    error: "a directory of files; the Workload API is asked with --workload-api",
+  })
+  .optional();
+// A keyword string would be taken for a path, and a host be looked for that nobody named.
+const dsn = z
+  .string()
+  .refine((text) => text.startsWith("/") || URL.canParse(text), {
+    error: "a postgres:// URL, such as postgres://user@host:5432/database",
+  })
+  .optional();
 const target = z.string().superRefine(accepted((text) => parseTarget(text)));
 
 /** A check of an option by what will read it later, and says itself what is wrong. */
@@ -46,17 +60,17 @@ export const doctorCommand: LeafCommand = defineCommand({
     },
   },
   options: {
-    certs: { flag: "--certs <dir>", description: "directory that the targets serve from", schema: path },
+    certs: { flag: "--certs <dir>", description: "directory that the targets serve from", schema: directory },
     clientCerts: {
       flag: "--client-certs <dir>",
       description: "directory of what connects to them: its identity is presented, its bundle judges",
-      schema: path,
+      schema: directory,
     },
     postgres: {
       flag: "--postgres <dsn>",
       description:
         "connection to ask for files, last reload and sessions; a password belongs into PGPASSWORD",
-      schema: path,
+      schema: dsn,
     },
     postgresData: {
       flag: "--postgres-data <dir>",

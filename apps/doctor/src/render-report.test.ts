@@ -48,6 +48,15 @@ test("a table, then each finding with what mends it", () => {
   expect(finding).toBe("not_reloaded postgres://db\n  It still serves it.\n  Reload it.\n    pg_ctl reload");
 });
 
+test("serial numbers that begin the same are shown whole, because authorities count", () => {
+  const [first] = report.rows;
+  if (!first) throw new Error("a row");
+  const numbered = (serialNumber: string) => ({ ...certificate, serialNumber });
+  const row = { ...first, stored: numbered("0D1FF331A1860B02"), served: numbered("0D1FF331A1860B01") };
+  const [table = ""] = renderReport({ ...report, rows: [row] }, createStyle(false), now).split("\n\n");
+  expect(table).toMatch(/ 0d1ff331a1860b02 +0d1ff331a1860b01 /);
+});
+
 test("nothing wrong is said, too", () => {
   const [row] = report.rows;
   if (!row) throw new Error("a row");

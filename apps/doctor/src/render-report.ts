@@ -10,8 +10,8 @@ export function renderReport({ ok, rows, diagnoses }: Report, style: Style, now:
   const cells = rows.map((row) => [
     row.target,
     row.verdict,
-    row.stored ? shortSerial(row.stored.serialNumber) : "-",
-    row.served ? shortSerial(row.served.serialNumber) : "-",
+    row.stored ? shortSerial(row.stored, row.served) : "-",
+    row.served ? shortSerial(row.served, row.stored) : "-",
     row.served ? relative(row.served.notAfter, now) : "-",
     row.lastReload ? relative(row.lastReload, now) : "-",
   ]);

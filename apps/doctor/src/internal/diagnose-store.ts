@@ -125,7 +125,7 @@ function undelivered({ leaf, ...store }: StoreFacts, { workloadApi }: Facts): Di
   );
   if (!newer) return undefined;
   return wrong(store, "not_delivered", {
-    message: `the Workload API has ${serial(newer.leaf)} for ${name}, and the files still hold ${serial(leaf)}`,
+    message: `the Workload API has ${serial(newer.leaf, leaf)} for ${name}, and the files still hold ${serial(leaf, newer.leaf)}`,
     remedy:
       "Whoever writes the files does not follow the Workload API: look at the log of spiffe-helper, or use `newleaf helper`.",
   });

@@ -90,8 +90,8 @@ function older(
 ): Diagnosis {
   const expired = served.leaf.notAfter < now;
   const state = expired
-    ? `it still serves ${serial(served.leaf)}, which expired ${relative(served.leaf.notAfter, now)}: every new connection fails, and every client that reconnects with it`
-    : `it still serves ${serial(served.leaf)}, valid until ${moment(served.leaf.notAfter, now)}: nothing fails yet`;
+    ? `it still serves ${serial(served.leaf, stored.leaf)}, which expired ${relative(served.leaf.notAfter, now)}: every new connection fails, and every client that reconnects with it`
+    : `it still serves ${serial(served.leaf, stored.leaf)}, valid until ${moment(served.leaf.notAfter, now)}: nothing fails yet`;
   const code: DiagnosisCode = expired ? "served_expired" : "not_reloaded";
   if (!isLoadable(stored, facts)) {
     return wrong(target, code, {
@@ -101,7 +101,7 @@ function older(
     });
   }
   const fresh = stored.leaf
-    ? `${serial(stored.leaf)}, good until ${moment(stored.leaf.notAfter, now)}`
+    ? `${serial(stored.leaf, served.leaf)}, good until ${moment(stored.leaf.notAfter, now)}`
     : "newer";
   const refusal = refusedReload(target, stored, facts, now);
   if (refusal !== undefined) {

@@ -83,7 +83,7 @@ const SESSIONS_WITH_CERTIFICATE = `select a.backend_start as since, coalesce(a.u
 export async function readPostgresDirectory(directory: string): Promise<PostgresLook> {
   const file = (path: string): Promise<string> => readFile(path, "utf8").catch(() => "");
   const options = parsePostmasterOpts(await file(join(directory, "postmaster.opts")));
-  const main = options.get("config_file") ?? join(directory, "postgresql.conf");
+  const main = options.get("config_file") ?? "postgresql.conf";
   const [conf, auto, pid] = await Promise.all([
     file(resolve(directory, main)),
     file(join(directory, "postgresql.auto.conf")),

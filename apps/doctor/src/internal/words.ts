@@ -2,12 +2,19 @@ import { formatDuration } from "@newleaf/daemon";
 import { type Certificate, formatName } from "@newleaf/x509";
 
 /** `serial 6d345d94cb4b`. */
-export function serial({ serialNumber }: Certificate): string {
-  return `serial ${shortSerial(serialNumber)}`;
+export function serial(certificate: Certificate, beside?: Certificate): string {
+  return `serial ${shortSerial(certificate, beside)}`;
 }
 
-export function shortSerial(serialNumber: string): string {
-  return serialNumber.replaceAll(":", "").toLowerCase().slice(0, 12);
+/** The first digits; all of them where another certificate is named beside it that begins the same, as with authorities that count. */
+export function shortSerial({ serialNumber }: Certificate, beside?: Certificate): string {
+  const short = digits(serialNumber).slice(0, 12);
+  if (beside === undefined || digits(beside.serialNumber) === digits(serialNumber)) return short;
+  return digits(beside.serialNumber).startsWith(short) ? digits(serialNumber) : short;
+}
+
+function digits(serialNumber: string): string {
+  return serialNumber.replaceAll(":", "").toLowerCase();
 }
 
 /** `in 3h` or `41m ago`, to the unit that matters. */
