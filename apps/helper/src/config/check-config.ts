@@ -3,6 +3,7 @@ import { HelperError } from "../error.ts";
 import type { HelperConfig } from "./config.ts";
 import { hasX509 } from "./files-config.ts";
 import type { GivenConfig } from "./given-config.ts";
+import { insideName } from "./inside-name.ts";
 import type { ScalarKey } from "./keys.ts";
 
 /** Refuses values that are good each and make no sense together. */
@@ -25,15 +26,20 @@ export function checkConfig(config: HelperConfig, given: GivenConfig): void {
     });
   }
   const { svid, credential, jwtBundle } = files;
-  const names = [
+  const named = [
     svid?.certificates,
     svid?.key,
     svid?.bundle,
     credential,
     jwtBundle,
     ...jwtSvids.map(({ fileName }) => fileName),
-  ];
-  const twice = names.find((name, index) => name !== undefined && names.indexOf(name) !== index);
+  ].filter((name) => name !== undefined);
+  const names = named.map((name) => {
+    const inside = insideName(name);
+    if (inside !== undefined) return inside;
+    throw new HelperError("ERR_HELPER_CONFIG", `${JSON.stringify(name)} names no file inside cert_dir`);
+  });
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
     throw new HelperError("ERR_HELPER_CONFIG", `two different files have the name ${twice}`);
 }

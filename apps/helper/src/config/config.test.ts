@@ -73,6 +73,8 @@ test("options svid_file_name, svid_key_file_name, svid_bundle_file_name: all thr
   }
   expect(refusal("").message).toBe("nothing is to be written");
   expect(refusal(`${svid}jwt_bundle_file_name = "svid.pem"`).message).toMatch(/two different files/);
+  expect(refusal(`${svid}jwt_bundle_file_name = "./svid.pem"`).message).toMatch(/two different files/);
+  expect(refusal(`${svid}jwt_bundle_file_name = "../b.json"`).message).toMatch(/no file inside cert_dir/);
 });
 
 test("options cert_file_mode and key_file_mode: 0644 and 0600 unless given, octal or decimal, quoted or not", () => {
@@ -305,6 +307,11 @@ test.each([
   ['reload "postgres" { }', /needs dsn/],
   ['reload "watch" { }', /has no verify/],
   ['reload "nginx" { verify { } }', /needs an address/],
+  ['reload "signal" { pid = 0 }', /^helper.conf:4:19: pid 0 is no process/],
+  [
+    'reload "http" { url = "http://u:secret1@127.0.0.1/reload" }',
+    /^(?!.*secret1).* url holds a user or password/,
+  ],
   ['reload "nginx" { verify { address = "ftp://x" } }', /is not one of/],
   ['reload "nginx" { verify { adress = "x:1" } }', /unknown key adress in verify/],
 ])("%s is refused", (block, message) => {

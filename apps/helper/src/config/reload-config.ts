@@ -139,7 +139,7 @@ function decodeAction(kind: (typeof kinds)[number], fields: Fields, where: strin
     case "signal": {
       const [pid, signal] = [fields.get("pid"), fields.get("signal")];
       const process =
-        pid === undefined ? { pidFile: required("pid_file") } : { pid: constantly(decodeInteger(pid)) };
+        pid === undefined ? { pidFile: required("pid_file") } : { pid: constantly(decodePid(pid)) };
       return { kind, process, signal: signal === undefined ? "SIGHUP" : decodeSignal(signal) };
     }
     case "exec": {
@@ -152,6 +152,10 @@ function decodeAction(kind: (typeof kinds)[number], fields: Fields, where: strin
       const url = required("url");
       if (!URL.canParse(url) || !/^https?:/.test(url))
         throw invalid(where, "url is no http:// or https:// address");
+      const { username, password } = new URL(url);
+      // Nothing sends them, and what refuses them quotes them.
+      if (username !== "" || password !== "")
+        throw invalid(where, "url holds a user or password", "have a command send it: kind exec");
       return { kind, url, method: (text("method") ?? "POST").toUpperCase() };
     }
     case "postgres":
@@ -161,6 +165,12 @@ function decodeAction(kind: (typeof kinds)[number], fields: Fields, where: strin
     case "nginx":
       return { kind, pidFile: text("pid_file") ?? "/run/nginx.pid", test: command("test") ?? [] };
   }
+}
+
+function decodePid(given: Given): number {
+  const pid = decodeInteger(given);
+  if (pid > 0) return pid;
+  throw invalid(given.where, `pid ${pid} is no process`);
 }
 
 function constantly(pid: number): () => number {

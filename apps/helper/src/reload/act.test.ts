@@ -116,6 +116,19 @@ test("postgres: logs in with the password of the file, asks for pg_reload_conf()
   await rm(directory, { recursive: true });
 });
 
+test.each([
+  ["keywords", "host=127.0.0.1 password=secret1"],
+  ["nothing", "\n"],
+])("postgres: a dsn file that holds %s is named, and no other server is asked", async (_, content) => {
+  const directory = await mkdtemp(join(tmpdir(), "newleaf-act-"));
+  const file = join(directory, "dsn");
+  await writeFile(file, content);
+  await expect(act({ kind: "postgres", dsn: { file }, password: undefined }, soon())).rejects.toThrow(
+    `${file} holds no URL, such as postgres://user@host/database`,
+  );
+  await rm(directory, { recursive: true });
+});
+
 /** One message of PostgreSQL's protocol. */
 function message(type: string, body: Buffer): Buffer {
   const head = Buffer.alloc(5);

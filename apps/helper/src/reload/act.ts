@@ -96,8 +96,15 @@ async function reloadPostgres(
 /** As a parameter, since an address without user or host has no place for a password before the host. */
 async function connectionString(dsn: Secret, password: Secret | undefined): Promise<string> {
   const text = await reveal(dsn);
+  // A client would take keywords for a path, and nothing at all for a server on this machine.
+  if (!URL.canParse(text)) {
+    const where = "file" in dsn ? dsn.file : "dsn";
+    throw new HelperError(
+      "ERR_HELPER_RELOAD",
+      `${where} holds no URL, such as postgres://user@host/database`,
+    );
+  }
   if (password === undefined) return text;
-  if (!URL.canParse(text)) throw new HelperError("ERR_HELPER_RELOAD", "the dsn is no URL");
   const url = new URL(text);
   url.searchParams.set("password", await reveal(password));
   return url.href;

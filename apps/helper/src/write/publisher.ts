@@ -1,4 +1,4 @@
-import { normalize } from "node:path/posix";
+import { insideName } from "../config/inside-name.ts";
 import { HelperError } from "../error.ts";
 import { createDirectoryPublisher } from "./directory-publisher.ts";
 import type { FileSet } from "./file-set.ts";
@@ -29,7 +29,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let tail: Promise<unknown> = Promise.resolve();
   return {
     async publish(group, files) {
-      const inside = new Map([...files].map(([name, file]) => [insideName(name), file]));
+      const inside = new Map([...files].map(([name, file]) => [checkedName(name), file]));
       const run = tail.then(() => publisher.publish(group, inside));
       tail = run.catch(() => undefined);
       await run;
@@ -37,9 +37,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   };
 }
 
-/** As Go's path.Join reads a name under a directory; what would leave it is refused. */
-function insideName(name: string): string {
-  const inside = normalize(`./${name}`);
-  if (inside !== "." && !inside.startsWith("..") && !inside.endsWith("/")) return inside;
+function checkedName(name: string): string {
+  const inside = insideName(name);
+  if (inside !== undefined) return inside;
   throw new HelperError("ERR_HELPER_WRITE", `${JSON.stringify(name)} names no file inside cert_dir`);
 }
