@@ -292,6 +292,19 @@ describe("not about certificates", () => {
     expect(codes(answering(404))).toEqual([]);
   });
 
+  test("no answer: late is the service's affair; closed may be a refusal, which without a certificate is expected", () => {
+    const silent = (failure: "late" | "closed", more: Partial<Facts> = {}) =>
+      diagnose({ targets: [serving(fresh, "equal", { protocol: "https", http: { failure } })], ...more }, now)
+        .diagnoses;
+    const code = "upstream_error";
+    expect(silent("late")).toMatchObject([{ code, severity: "wrong", certificates: false }]);
+    expect(silent("closed")).toMatchObject([{ code, severity: "note" }]);
+    const message = expect.stringContaining("closes the connection of");
+    expect(silent("closed", { client: client(fresh) })).toMatchObject([
+      { code, severity: "wrong", certificates: true, message },
+    ]);
+  });
+
   test("no TLS at all", () => {
     const target = {
       name: "postgres://db",

@@ -20,7 +20,7 @@ export interface TargetFacts {
   /** Why no certificate was seen; absent when one was. */
   readonly unreached?: Unreached;
   /** What it answered to one GET, where it was asked. */
-  readonly http?: { readonly status: number };
+  readonly http?: { readonly status: number } | { readonly failure: "closed" | "late" };
 }
 
 export interface ServedLeaf {

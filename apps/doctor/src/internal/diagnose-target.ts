@@ -16,7 +16,7 @@ export function diagnoseTarget(target: TargetFacts, facts: Facts, now: Date): re
     freshness(target, served, facts, now),
     trust(target, served, facts, now),
     clientRefused(target, served, facts),
-    upstream(target),
+    upstream(target, served, facts),
   ].flatMap((found) => found ?? []);
 }
 
@@ -190,17 +190,49 @@ function clientRefused(
   });
 }
 
-function upstream(target: TargetFacts): Diagnosis | undefined {
-  const { status } = target.http ?? {};
-  if (status === undefined || status < 500) return undefined;
+function upstream(target: TargetFacts, { refusal }: ServedLeaf, { client }: Facts): Diagnosis | undefined {
+  const { http } = target;
+  if (!http || refusal !== undefined) return undefined;
+  if ("failure" in http) return http.failure === "late" ? late(target) : closed(target, client);
+  if (http.status < 500) return undefined;
   return {
     ...wrong(target, "upstream_error", {
-      message: `it answers with status ${status}`,
+      message: `it answers with status ${http.status}`,
       remedy:
         "This is no certificate problem of its own: the handshake was done. Look at the service, and at what is behind it.",
     }),
     certificates: false,
   };
+}
+
+function late(target: TargetFacts): Diagnosis {
+  return {
+    ...wrong(target, "upstream_error", {
+      message: "it gives no answer to a request in time",
+      remedy:
+        "This is no certificate problem so far: the handshake was done. Look at the service, and at what is behind it.",
+    }),
+    certificates: false,
+  };
+}
+
+/** Many servers refuse a client in this way, and not with an alert: Node.js does, and what decides after the handshake. */
+function closed(target: TargetFacts, client: StoreFacts | undefined): Diagnosis {
+  const leaf = client?.generation?.leaf;
+  if (!leaf) {
+    return {
+      ...wrong(target, "upstream_error", {
+        message: "it closes the connection of a client without a certificate, and answers nothing",
+        remedy: "Name what connects to it (--client-certs) to see whether that is let in.",
+      }),
+      severity: "note",
+    };
+  }
+  return wrong(target, "upstream_error", {
+    message: `it closes the connection of ${nameOf(leaf)} after the handshake, and answers nothing`,
+    remedy:
+      "It may refuse this client: look for the name in its rules, for the authority in its bundle, and in its log. One that speaks HTTP/2 alone is asked as tls://.",
+  });
 }
 
 function wrong({ name }: TargetFacts, code: DiagnosisCode, said: Said): Diagnosis {

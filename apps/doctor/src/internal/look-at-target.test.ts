@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
+import tls from "node:tls";
 import { createTestAuthority } from "@newleaf/testing";
 import { expect, test } from "vitest";
 import { classify, lookAtTarget } from "./look-at-target.ts";
@@ -45,6 +46,17 @@ test("plain HTTP where TLS was expected, and a name that does not exist", async 
   expect(await lookAtTarget("https://frontend.invalid", options)).toMatchObject([
     { name: "https://frontend.invalid:443", unreached: { reason: "name_not_found" } },
   ]);
+});
+
+test("a server that shows its certificate and then closes without an answer, as Node.js does to a client it refuses", async () => {
+  const { chainPem, keyPem } = createTestAuthority().issue({ dnsNames: ["localhost"] });
+  const server = tls
+    .createServer({ cert: chainPem, key: keyPem }, (socket) => socket.destroy())
+    .listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  expect(await lookAtTarget(url, options)).toMatchObject([{ http: { failure: "closed" } }]);
+  server.close();
 });
 
 test("the status of an HTTPS service is asked for at the path given", async () => {

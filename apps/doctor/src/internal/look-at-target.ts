@@ -60,8 +60,8 @@ async function lookAtAddress(
   const { name, protocol } = target;
   if (!report.served) return { name, protocol, unreached: classify(report.message ?? "") };
   const served = servedLeaf(report, stored !== undefined);
-  const status = protocol === "https" ? await statusOf(text, target, options) : undefined;
-  return { name, protocol, served, ...(status === undefined ? {} : { http: { status } }) };
+  const http = protocol === "https" ? await ask(text, target, options) : undefined;
+  return { name, protocol, served, ...(http === undefined ? {} : { http }) };
 }
 
 function servedLeaf({ served, verdict, message }: ServedReport, compared: boolean): ServedLeaf {
@@ -95,14 +95,15 @@ function withoutSource(text: string): string {
   return text.replaceAll(/[0-9A-F]{8,}:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):\S+:\d+:[^;\n]*\n?/g, "$1").trim();
 }
 
-/** The status of one GET, for the question whether it is the service that fails; what is served was judged before. */
-function statusOf(
+/** One GET, for the question whether it is the service that fails; what is served was judged before. */
+function ask(
   text: string,
   target: ServedTarget,
   { client, timeoutMs, signal }: LookAtTargetOptions,
-): Promise<number | undefined> {
+): Promise<TargetFacts["http"]> {
   if (!("host" in target.address)) return Promise.resolve(undefined);
   const url = new URL(text);
+  const late = AbortSignal.timeout(timeoutMs);
   const asked = request({
     ...target.address,
     path: `${url.pathname}${url.search}`,
@@ -111,12 +112,15 @@ function statusOf(
     rejectUnauthorized: false,
     ...(target.servername === undefined ? {} : { servername: target.servername }),
     ...(client ? { secureContext: client.secureContext } : { minVersion: "TLSv1.2" }),
-    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    signal: AbortSignal.any([signal, late]),
   });
   return new Promise((resolve) => {
-    asked.on("error", () => resolve(undefined));
+    asked.on("error", (error: NodeJS.ErrnoException) => {
+      if (late.aborted) resolve({ failure: "late" });
+      else resolve(error.code === "ECONNRESET" ? { failure: "closed" } : undefined);
+    });
     asked.on("response", (response) => {
-      resolve(response.statusCode);
+      resolve(response.statusCode === undefined ? undefined : { status: response.statusCode });
       response.destroy();
     });
     asked.end();
