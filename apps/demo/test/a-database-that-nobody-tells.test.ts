@@ -14,7 +14,8 @@ test("on the stand-in: the outage comes, the doctor explains it, and the closed 
   expect(result.problems, lines.join("\n")).toEqual([]);
   expect(result.failures).toBe(0);
   expect(result.outage).toMatchObject({
-    reason: "certificate has expired",
+    // Said by OpenSSL or, within the second in which it still hesitates, by our own check.
+    reason: expect.stringMatching(/expired/),
     diagnosis: ["served_expired"],
     words: expect.arrayContaining([expect.stringContaining("the server has not read it")]),
   });
