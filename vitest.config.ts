@@ -1,14 +1,20 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
-// Tests run on the sources: `@newleaf/x` is packages/x/src/index.ts, `@newleaf/x/sub` is packages/x/src/sub.ts.
+// Tests run on the sources: the package `@newleaf/x` is its src/index.ts, `@newleaf/x/sub` is src/sub.ts.
 const root = fileURLToPath(new URL(".", import.meta.url));
 const alias = ["packages", "apps"].flatMap((group) =>
-  readdirSync(`${root}${group}`).flatMap((name) => [
-    { find: new RegExp(`^@newleaf/${name}$`), replacement: `${root}${group}/${name}/src/index.ts` },
-    { find: new RegExp(`^@newleaf/${name}/(.+)$`), replacement: `${root}${group}/${name}/src/$1.ts` },
-  ]),
+  readdirSync(`${root}${group}`).flatMap((folder) => {
+    const source = `${root}${group}/${folder}/src`;
+    const { name } = JSON.parse(readFileSync(`${root}${group}/${folder}/package.json`, "utf8")) as {
+      name: string;
+    };
+    return [
+      { find: new RegExp(`^${name}$`), replacement: `${source}/index.ts` },
+      { find: new RegExp(`^${name}/(.+)$`), replacement: `${source}/$1.ts` },
+    ];
+  }),
 );
 
 export default defineConfig({

@@ -5,10 +5,10 @@ const root = new URL("../", import.meta.url);
 // From the bottom up, as in ARCHITECTURE.md: a package depends only on packages of a lower row.
 const layers = [
   ["packages/x509", "packages/daemon", "packages/proto"],
-  ["packages/rotation", "packages/testing"],
-  ["packages/spiffe"],
+  ["packages/kube", "packages/rotation", "packages/testing"],
+  ["packages/spiffe", "packages/webhook"],
   ["packages/observe"],
-  ["apps/ca", "apps/doctor", "apps/helper", "apps/probe", "apps/proxy", "apps/sds"],
+  ["apps/ca", "apps/doctor", "apps/helper", "apps/probe", "apps/proxy", "apps/sds", "apps/webhook"],
   ["apps/demo"],
   ["apps/cli"],
 ];

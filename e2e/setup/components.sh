@@ -1,7 +1,8 @@
 # The table of real components, and where each is. Sourced by install.sh and env.sh.
 #
 # A row: name, variable that env.sh prints, profile, version, program.
-# - profile: `ci` is what CI installs: what is quick, and SPIRE, some four minutes of building on two cores.
+# - profile: `ci` is what CI installs: what is quick, SPIRE (some four minutes of building on two cores) and the
+#   Kubernetes API server (some ten).
 # - version: `system` is whatever the distribution has, and the program is looked up by name or absolute path;
 #   any other version is pinned and the program is a path below ${NEWLEAF_CACHE}/<name>-<version>.
 # install.sh holds one function per row, `install_<name with _ for ->`.
@@ -23,6 +24,10 @@ requests     NEWLEAF_PYTHON       ci   2.34.2   bin/python
 envoy        NEWLEAF_ENVOY        ci   1.40.0   envoy/_bin/envoy
 node-lts     NEWLEAF_NODE_LTS     ci   24.21.0  bin/node
 helm         NEWLEAF_HELM         ci   2.2.2    helm/helm
+kubectl      NEWLEAF_KUBECTL      ci   2.2.2    kubectl/kubectl
+etcd         NEWLEAF_ETCD         ci   3.6.16   etcd
+kubernetes   NEWLEAF_KUBERNETES   ci   1.35.4   kube-apiserver
+kubernetes-node  NEWLEAF_KUBERNETES_NODE  all  1.35.4  kubelet
 go-mtls      NEWLEAF_GO_MTLS      all  $(source_digest "$peers_directory/go-mtls")         go-mtls
 go-spiffe    NEWLEAF_GO_SPIFFE    all  2.9.0-$(source_digest "$peers_directory/go-spiffe")  go-spiffe
 ghostunnel   NEWLEAF_GHOSTUNNEL   all  1.8.4    ghostunnel

