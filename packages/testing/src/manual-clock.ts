@@ -1,7 +1,9 @@
-/** A clock for tests: time passes only when told. Structurally the `Clock` of `@newleaf/rotation`. */
+/** A clock for tests: time passes only when told. Structurally the `Clock` of `@newleaf/rotation` and of `@newleaf/kube`. */
 export interface ManualClock {
   /** Wall clock, milliseconds since the epoch. */
   now(): number;
+  /** Milliseconds that have passed; never goes back. */
+  monotonic(): number;
   setTimeout(callback: () => void, ms: number): { cancel(): void };
   /** Lets `ms` pass: due timers fire in order of time, and what they started settles before the next. */
   advance(ms: number): Promise<void>;
@@ -29,6 +31,7 @@ export function createManualClock(start: Date | number = Date.UTC(2030, 0, 1)): 
 
   return {
     now: () => offset + elapsed,
+    monotonic: () => elapsed,
     setTimeout(callback, ms) {
       order += 1;
       const timer: Timer = { due: elapsed + Math.max(0, ms), order, callback };
