@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { TrustBundle } from "@newleaf/x509";
 import { type Clock, systemClock } from "./clock.ts";
 import { RotationError } from "./error.ts";
+import type { Announcements } from "./gate.ts";
 import { createIdentityHolder } from "./identity-holder.ts";
 import type { MaterialNames } from "./identity-material.ts";
 import type { IdentitySource, Refusal } from "./identity-source.ts";
@@ -30,6 +31,8 @@ export type WatchFilesOptions = WatchFilesLocation & {
   readonly persistent?: boolean;
   /** Told of each refusal, also while the first good identity is still waited for. */
   readonly onRefusal?: (refusal: Refusal) => void;
+  /** Who else must agree before files are taken. */
+  readonly announcements?: Announcements;
   readonly clock?: Clock;
   readonly logger?: Logger;
 };

@@ -16,6 +16,16 @@ export interface GateOptions {
   readonly maxBytes?: number;
   /** What messages call the parts, file names for example. */
   readonly names?: Partial<MaterialNames>;
+  /** Has the last word on material that is in order otherwise. */
+  readonly announcements?: Announcements;
+}
+
+/** What somebody else says of which identity is meant, such as the hash of a certificate in a Lease. */
+export interface Announcements {
+  /** Why this material is not taken now, undefined if it is. Synchronous; must not throw. */
+  objection(material: IdentityMaterial): string | undefined;
+  /** Calls back when answers may have changed, for what was refused to be looked at again; returns how to stop. */
+  onChange(again: () => void): () => void;
 }
 
 export type GateResult = GatePass | GateRefusal;
@@ -74,7 +84,8 @@ export function checkMaterial(
     checkValidity(identity, now) ??
     (crls && checkRevocationLists(identity, parsed.names, now)) ??
     checkPath(identity, parsed.names, now) ??
-    (options.allowIdentityChange ? undefined : checkNames(identity, previous));
+    (options.allowIdentityChange ? undefined : checkNames(identity, previous)) ??
+    checkAnnounced(material, options.announcements);
   return found ? refused(found, previous) : { ok: true, identity, unchanged: false, warnings };
 }
 
@@ -130,6 +141,14 @@ function refusalOf(code: PathFailureCode): RefusalCode {
     default:
       return "unverified_chain";
   }
+}
+
+function checkAnnounced(
+  material: IdentityMaterial,
+  announcements: Announcements | undefined,
+): Problem | undefined {
+  const objection = announcements?.objection(material);
+  return objection === undefined ? undefined : problem("not_announced", objection);
 }
 
 function checkNames({ leaf }: CheckedIdentity, previous: Generation | undefined): Problem | undefined {

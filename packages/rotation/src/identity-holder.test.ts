@@ -187,3 +187,29 @@ test("a warning is logged when it begins, not again while it lasts", async () =>
   expect(logged).toEqual([{ warning: "one" }, { warning: "one" }]);
   holder.close();
 });
+
+test("what is not announced is kept aside, counted once, and taken when it is", () => {
+  const [first, second] = [material(authority.issue()), material(authority.issue())];
+  let announced = first.certificates;
+  const listeners = new Set<() => void>();
+  const holder = createIdentityHolder({
+    announcements: {
+      objection: ({ certificates }) => (certificates === announced ? undefined : "another one is announced"),
+      onChange(again) {
+        listeners.add(again);
+        return () => listeners.delete(again);
+      },
+    },
+  });
+  expect(holder.offer(second)).toMatchObject({ outcome: "refused", refusal: { code: "not_announced" } });
+  expect(holder.offer(first)).toMatchObject({ outcome: "accepted" });
+  holder.offer(second);
+  holder.offer(second);
+  expect(sourceOf(holder).status()).toMatchObject({ stale: true, refusals: { not_announced: 2 } });
+  announced = second.certificates;
+  for (const again of listeners) again();
+  expect(holder.current()?.number).toBe(2);
+  expect(sourceOf(holder).status()).toMatchObject({ stale: false });
+  holder.close();
+  expect(listeners.size).toBe(0);
+});

@@ -32,8 +32,8 @@ export interface IdentityHolder {
   evaluate(material: IdentityMaterial): GateResult;
   /**
    * Takes the update over if the gate lets it through. What only time can mend (not valid yet, or the clock
-   * was wrong) is kept and tried again when its time has come, until the next offer. `gate` spares the gate when
-   * `evaluate` has just been asked about the same material.
+   * was wrong), or an announcement, is kept and tried again when its time has come, until the next offer. `gate`
+   * spares the gate when `evaluate` has just been asked about the same material.
    */
   offer(material: IdentityMaterial, deliveredAt?: Date, gate?: GateResult): OfferResult;
   /** Records an update that never became material (a file is missing). Saying the same twice counts once. */
@@ -77,6 +77,7 @@ class Holder implements IdentityHolder {
   #postponed:
     | { readonly material: IdentityMaterial; readonly deliveredAt: Date; retryAt: Date | undefined }
     | undefined;
+  readonly #stopListening: (() => void) | undefined;
   #expiryReported = false;
   #warned: ReadonlySet<string> = new Set();
   #timer: Timer | undefined;
@@ -86,6 +87,7 @@ class Holder implements IdentityHolder {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
+    this.#stopListening = options.announcements?.onChange(() => this.#tryPostponed());
   }
 
   evaluate(material: IdentityMaterial): GateResult {
@@ -101,8 +103,13 @@ class Holder implements IdentityHolder {
     this.#postponed = undefined;
     const result = this.#take(gate ?? this.evaluate(material), deliveredAt);
     if ("code" in result) {
-      if (result.timeDependent) this.#postponed = { material, deliveredAt, retryAt: result.retryAt };
-      const refusal = this.#record(result.code, result.message);
+      const announcement = result.code === "not_announced";
+      if (result.timeDependent || announcement) {
+        this.#postponed = { material, deliveredAt, retryAt: result.retryAt };
+      }
+      // Its source may read it again and again until it is announced; that is one refusal.
+      const known = announcement && this.#stale?.reason === result.message ? this.#stale.refusal : undefined;
+      const refusal = known ?? this.#record(result.code, result.message);
       this.#schedule();
       return { outcome: "refused", refusal };
     }
@@ -171,6 +178,7 @@ class Holder implements IdentityHolder {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
+    this.#stopListening?.();
     this.#postponed = undefined;
     this.#generations.close();
     this.#refusals.close();
@@ -213,7 +221,9 @@ class Holder implements IdentityHolder {
     this.#counts[code] = (this.#counts[code] ?? 0) + 1;
     this.#lastRefusal = refusal;
     this.#stale = { refusal, reason };
-    this.#logger.warn({ code, reason: message, kept: refusal.kept }, "identity update refused");
+    // To be early is in order.
+    const level = code === "not_announced" ? "debug" : "warn";
+    this.#logger[level]({ code, reason: message, kept: refusal.kept }, "identity update refused");
     this.#refusals.publish(refusal);
     this.#options.onRefusal?.(refusal);
     return refusal;
@@ -231,13 +241,16 @@ class Holder implements IdentityHolder {
     this.#timer = this.#clock.setTimeout(() => this.#onTime(), next);
   }
 
+  #tryPostponed(): void {
+    if (!this.#postponed) return;
+    const { material, deliveredAt } = this.#postponed;
+    const result = this.#take(this.evaluate(material), deliveredAt);
+    if ("outcome" in result) this.#postponed = undefined;
+    else this.#postponed.retryAt = result.retryAt;
+  }
+
   #onTime(): void {
-    if (this.#postponed) {
-      const { material, deliveredAt } = this.#postponed;
-      const result = this.#take(this.evaluate(material), deliveredAt);
-      if ("outcome" in result) this.#postponed = undefined;
-      else this.#postponed.retryAt = result.retryAt;
-    }
+    this.#tryPostponed();
     const expired = this.#isExpired();
     if (expired && !this.#expiryReported) {
       const { number, identity, notAfter } = this.#known();

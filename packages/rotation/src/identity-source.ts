@@ -2,7 +2,8 @@ import type { Generation } from "./generation.ts";
 
 /**
  * Why an update was not taken. `torn`: certificate and key do not match yet and an update may still be under way;
- * `key_mismatch`: they do not match for good. `unusable`: in order by our own checks, but OpenSSL cannot load it.
+ * `key_mismatch`: they do not match for good. `not_announced`: in order, but not the one that is meant at the moment
+ * (`Announcements`). `unusable`: in order by our own checks, but OpenSSL cannot load it.
  */
 export type RefusalCode =
   | "missing"
@@ -22,6 +23,7 @@ export type RefusalCode =
   | "crl_missing"
   | "crl_expired"
   | "identity_changed"
+  | "not_announced"
   | "unusable";
 
 /** An update that was not taken; the generation before it stays current. */

@@ -22,7 +22,14 @@ export type { Consumer, DrainReport } from "./consumer.ts";
 export type { DrainOptions } from "./drain.ts";
 export { RotationError, type RotationErrorCode } from "./error.ts";
 export { type WatchFilesLocation, type WatchFilesOptions, watchFiles } from "./file-source.ts";
-export { checkMaterial, type GateOptions, type GatePass, type GateRefusal, type GateResult } from "./gate.ts";
+export {
+  type Announcements,
+  checkMaterial,
+  type GateOptions,
+  type GatePass,
+  type GateRefusal,
+  type GateResult,
+} from "./gate.ts";
 export type { CheckedIdentity, Generation } from "./generation.ts";
 export { createHookConsumer, type HookConsumerOptions } from "./hook-consumer.ts";
 export {
