@@ -4,9 +4,11 @@
  *
  * @module
  */
+export { createKubeClient, type KubeClient, type KubeClientOptions, type RawRequest } from "./client.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export { KubeError, type KubeErrorCode } from "./error.ts";
 export { type KubeList, type KubeObject, objectKey, type ResourceType } from "./kube-object.ts";
+export { electLeader, type LeaderElectionOptions, type Leadership } from "./leader-election.ts";
 export { type Logger, silentLogger } from "./logger.ts";
 export type {
   ApplyOptions,

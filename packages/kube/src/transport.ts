@@ -25,4 +25,9 @@ export interface KubeTransport extends AsyncDisposable {
   /** Of the API server, for messages: no credentials. */
   readonly server: string;
   send(request: KubeRequest): Promise<KubeResponse>;
+  /**
+   * Told when a request was answered with 401: true when it may be sent once more, with credentials read or obtained
+   * anew. Absent where there is nothing to renew.
+   */
+  refresh?(): Promise<boolean>;
 }

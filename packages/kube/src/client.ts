@@ -1,0 +1,78 @@
+import { type Clock, systemClock } from "./clock.ts";
+import { createExchange, type Exchange } from "./internal/exchange.ts";
+import { readAnswer } from "./internal/read-answer.ts";
+import { createResourceClient } from "./internal/resource-requests.ts";
+import type { KubeObject, ResourceType } from "./kube-object.ts";
+import { type Logger, silentLogger } from "./logger.ts";
+import type { RequestOptions, ResourceClient } from "./resource-client.ts";
+import type { Answer } from "./status.ts";
+import type { KubeRequest, KubeTransport } from "./transport.ts";
+
+export interface KubeClientOptions {
+  /** Carries the requests; is not closed with the client. */
+  readonly transport: KubeTransport;
+  readonly logger?: Logger | undefined;
+  readonly clock?: Clock | undefined;
+  /** Of the ids of requests; from 0 up to 1. */
+  readonly random?: (() => number) | undefined;
+  /** Requests a second, and how many at once after a rest; watches do not count. Default 50 and 100. */
+  readonly rateLimit?: { readonly qps: number; readonly burst: number } | false | undefined;
+  /** For a whole answer once the request is sent. Default 30 s. */
+  readonly timeoutMs?: number | undefined;
+  readonly userAgent?: string | undefined;
+  /** Of one answer, a whole list for example. Default 256 MiB. */
+  readonly maxAnswerBytes?: number | undefined;
+  /** Of one event of a watch. Default 8 MiB. */
+  readonly maxEventBytes?: number | undefined;
+}
+
+export interface KubeClient extends AsyncDisposable {
+  /** Of the API server, for messages: no credentials. */
+  readonly server: string;
+  /** The resource in one namespace; without one in all of them, where only lists and watches make sense. */
+  resource<T extends KubeObject>(
+    type: ResourceType<T>,
+    of?: { readonly namespace?: string | undefined },
+  ): ResourceClient<T>;
+  /** A path that is no resource: /version, /readyz, reviews. The value is text where the answer was no JSON. */
+  request<T = unknown>(request: RawRequest): Promise<Answer<T>>;
+}
+
+export interface RawRequest extends RequestOptions {
+  readonly method?: KubeRequest["method"] | undefined;
+  /** Path and query, encoded. */
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: object | undefined;
+}
+
+/** Typed requests over a transport. Closing it ends what is under way with ERR_KUBE_CLOSED. */
+export function createKubeClient(options: KubeClientOptions): KubeClient {
+  const exchange: Exchange = createExchange({
+    transport: options.transport,
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    rateLimit: options.rateLimit ?? { qps: 50, burst: 100 },
+    timeoutMs: options.timeoutMs ?? 30_000,
+    userAgent: options.userAgent ?? "newleaf",
+    maxAnswerBytes: options.maxAnswerBytes ?? 256 * MEBIBYTE,
+    maxEventBytes: options.maxEventBytes ?? 8 * MEBIBYTE,
+  });
+  return {
+    server: options.transport.server,
+    resource: (type, of = {}) => createResourceClient(exchange, type, of.namespace),
+    async request<T>({ method = "GET", path, body, ...rest }: RawRequest): Promise<Answer<T>> {
+      const answer = await exchange.fetch({
+        ...rest,
+        method,
+        path,
+        ...(body !== undefined && { body: JSON.stringify(body), contentType: "application/json" }),
+      });
+      return readAnswer(answer, exchange.clock, (whole) => (whole.isJson ? whole.json() : whole.text()) as T);
+    },
+    [Symbol.asyncDispose]: async () => exchange.close(),
+  };
+}
+
+const MEBIBYTE = 2 ** 20;

@@ -1,0 +1,223 @@
+import type { Clock } from "../clock.ts";
+import { KubeError } from "../error.ts";
+import type { Logger } from "../logger.ts";
+import type { RequestOptions } from "../resource-client.ts";
+import type { KubeRequest, KubeResponse, KubeTransport } from "../transport.ts";
+import { createRateLimiter } from "./rate-limiter.ts";
+import { createRequestScope, type RequestScope } from "./request-scope.ts";
+import { WholeAnswer } from "./whole-answer.ts";
+
+export interface ExchangeOptions {
+  readonly transport: KubeTransport;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly rateLimit: { readonly qps: number; readonly burst: number } | false;
+  readonly timeoutMs: number;
+  readonly userAgent: string;
+  readonly maxAnswerBytes: number;
+  readonly maxEventBytes: number;
+}
+
+export interface ApiRequest extends RequestOptions {
+  readonly method: KubeRequest["method"];
+  readonly path: string;
+  readonly body?: string;
+  readonly contentType?: string;
+}
+
+/** An answer of which the status is known and the body is still to come. `scope.abort()` ends it. */
+export interface OpenAnswer {
+  readonly status: number;
+  readonly headers: KubeResponse["headers"];
+  readonly body: AsyncIterator<Uint8Array>;
+  readonly scope: RequestScope;
+  /** Method and URL, for messages. */
+  readonly what: string;
+}
+
+/** Requests and their answers as octets: rate limit, deadlines, ids, credentials renewed once upon a 401. */
+export interface Exchange {
+  readonly clock: Clock;
+  readonly maxEventBytes: number;
+  /** The answer with all of its body. */
+  fetch(request: ApiRequest): Promise<WholeAnswer>;
+  /** As soon as the answer begins; no deadline after that but the one given. Rate limits do not hold it up. */
+  open(request: ApiRequest, options?: { readonly lastsMs?: number | undefined }): Promise<OpenAnswer>;
+  /** The rest of an answer, up to the limit of whole ones. Ends its scope. */
+  readAll(answer: OpenAnswer): Promise<WholeAnswer>;
+  close(): void;
+}
+
+export function createExchange(options: ExchangeOptions): Exchange {
+  const { transport, clock, logger, timeoutMs } = options;
+  const limiter = options.rateLimit === false ? undefined : createRateLimiter(options.rateLimit, clock);
+  const nextId = createRequestIds(options.random);
+  const active = new Set<RequestScope>();
+  let closed = false;
+
+  return {
+    clock,
+    maxEventBytes: options.maxEventBytes,
+    async fetch(request) {
+      const scope = begin(request);
+      try {
+        if (request.timeoutMs !== undefined) scope.deadline(request.timeoutMs);
+        const turn = throttle(request, scope);
+        if (turn !== undefined) await turn;
+        // As in client-go a request that waited for its turn still has all of the default time.
+        if (request.timeoutMs === undefined) scope.deadline(timeoutMs);
+        return await readBody(await send(request, scope), options.maxAnswerBytes);
+      } catch (error) {
+        scope.abort(error);
+        throw error;
+      } finally {
+        scope.end();
+      }
+    },
+    async open(request, { lastsMs } = {}) {
+      const scope = begin(request);
+      try {
+        scope.deadline(request.timeoutMs ?? timeoutMs);
+        const answer = await send(request, scope);
+        scope.deadline(lastsMs);
+        return answer;
+      } catch (error) {
+        scope.abort(error);
+        scope.end();
+        throw error;
+      }
+    },
+    async readAll(answer) {
+      try {
+        answer.scope.deadline(timeoutMs);
+        return await readBody(answer, options.maxAnswerBytes);
+      } catch (error) {
+        answer.scope.abort(error);
+        throw error;
+      } finally {
+        answer.scope.end();
+      }
+    },
+    close() {
+      closed = true;
+      for (const scope of [...active]) scope.abort(closedError());
+    },
+  };
+
+  function begin(request: ApiRequest): RequestScope {
+    if (closed) throw closedError();
+    request.signal?.throwIfAborted();
+    const scope = createRequestScope({
+      clock,
+      signal: request.signal,
+      expired: (ms) =>
+        new KubeError("ERR_KUBE_TIMEOUT", `${describe(request)}: not finished within ${ms} ms`),
+      onEnd: () => void active.delete(scope),
+    });
+    active.add(scope);
+    return scope;
+  }
+
+  function throttle(request: ApiRequest, scope: RequestScope): Promise<void> | undefined {
+    const since = clock.monotonic();
+    return limiter?.take(request.priority ?? "normal", scope.signal)?.then(() => {
+      const waitedMs = Math.round(clock.monotonic() - since);
+      if (waitedMs <= 1000) return;
+      const { method, path } = request;
+      logger.info({ waitedMs, method, path }, "request waited for the client's rate limit");
+    });
+  }
+
+  /** Sends, and once more with renewed credentials when the server does not know who we are. */
+  async function send(request: ApiRequest, scope: RequestScope): Promise<OpenAnswer> {
+    const first = await attempt(request, scope);
+    if (first.status !== 401 || transport.refresh === undefined) return first;
+    if (!(await scope.race(transport.refresh()))) return first;
+    leave(first.body);
+    return attempt(request, scope);
+  }
+
+  async function attempt(request: ApiRequest, scope: RequestScope): Promise<OpenAnswer> {
+    const requestId = nextId();
+    const { method, path } = request;
+    const since = clock.monotonic();
+    const durationMs = (): number => Math.round(clock.monotonic() - since);
+    try {
+      const response = await scope.race(
+        transport.send({
+          method,
+          path,
+          headers: headersOf(request, requestId),
+          body: request.body,
+          signal: scope.signal,
+        }),
+        (late) => leave(late.body[Symbol.asyncIterator]()),
+      );
+      const { status, headers } = response;
+      logger.debug({ requestId, method, path, status, durationMs: durationMs() }, "request answered");
+      return { status, headers, body: response.body[Symbol.asyncIterator](), scope, what: describe(request) };
+    } catch (error) {
+      logger.debug({ requestId, method, path, err: error, durationMs: durationMs() }, "request failed");
+      throw error;
+    }
+  }
+
+  function headersOf(request: ApiRequest, requestId: string): Record<string, string> {
+    return {
+      accept: "application/json",
+      "user-agent": options.userAgent,
+      "x-request-id": requestId,
+      ...(request.contentType !== undefined && { "content-type": request.contentType }),
+    };
+  }
+
+  function describe({ method, path }: ApiRequest): string {
+    const query = path.indexOf("?");
+    return `${method} ${transport.server}${query < 0 ? path : path.slice(0, query)}`;
+  }
+
+  function closedError(): KubeError {
+    return new KubeError("ERR_KUBE_CLOSED", `the client of ${transport.server} was closed`);
+  }
+}
+
+async function readBody(answer: OpenAnswer, maxBytes: number): Promise<WholeAnswer> {
+  const { status, headers, body, scope, what } = answer;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const read = async (): Promise<void> => {
+    for (let step = await body.next(); !step.done; step = await body.next()) {
+      length += step.value.length;
+      if (length > maxBytes) {
+        leave(body);
+        throw new KubeError("ERR_KUBE_PROTOCOL", `${what}: the answer has more than ${maxBytes} octets`);
+      }
+      chunks.push(step.value);
+    }
+  };
+  try {
+    await scope.race(read());
+  } catch (error) {
+    leave(body);
+    throw error;
+  }
+  return new WholeAnswer({ status, headers, octets: Buffer.concat(chunks, length), what });
+}
+
+/** Ends an answer that nobody reads any more; what that comes to is of no interest. */
+export function leave(body: AsyncIterator<Uint8Array>): void {
+  body.return?.().catch(() => {});
+}
+
+/** Ids that no two clients share: twelve digits of the client, then a number. */
+function createRequestIds(random: () => number): () => string {
+  const client = Math.floor(random() * 2 ** 48)
+    .toString(16)
+    .padStart(12, "0");
+  let number = 0;
+  return () => {
+    number += 1;
+    return `${client}-${number}`;
+  };
+}

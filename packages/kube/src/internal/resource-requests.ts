@@ -1,0 +1,193 @@
+import { KubeError } from "../error.ts";
+import type { KubeList, KubeObject, ResourceType } from "../kube-object.ts";
+import type {
+  DeleteOptions,
+  ListOptions,
+  Patch,
+  RequestOptions,
+  ResourceClient,
+  WatchOptions,
+  WriteOptions,
+} from "../resource-client.ts";
+import type { Answer } from "../status.ts";
+import type { KubeRequest } from "../transport.ts";
+import type { WatchStream } from "../watch-event.ts";
+import type { Exchange } from "./exchange.ts";
+import { readAnswer } from "./read-answer.ts";
+import { readList } from "./read-list.ts";
+import { type ResourcePlace, resourcePath } from "./resource-path.ts";
+import { createWatchStream } from "./watch-stream.ts";
+import type { WholeAnswer } from "./whole-answer.ts";
+
+/** A `ResourceClient` whose requests go through the exchange. */
+export function createResourceClient<T extends KubeObject>(
+  exchange: Exchange,
+  type: ResourceType<T>,
+  namespace: string | undefined,
+): ResourceClient<T> {
+  const apiVersion = type.group === "" ? type.version : `${type.group}/${type.version}`;
+  // Those of a subresource are of another kind: a Scale, an Eviction.
+  const withKind = (object: T, { subresource = "status" }: WriteOptions): T =>
+    subresource === "status" ? { apiVersion, kind: type.kind, ...object } : object;
+
+  return {
+    type,
+    namespace: type.namespaced ? namespace : undefined,
+    get: async (name, options = {}) => {
+      const { resourceVersion, subresource } = options;
+      const path = objectPath(name, { subresource, query: { resourceVersion } });
+      return fetch<T>("GET", path, options, readObject);
+    },
+    list: async (options = {}) => fetch("GET", collectionPath(listQuery(options)), options, list),
+    create: async (object, options = {}) => {
+      const { subresource } = options;
+      const query = writeQuery(options);
+      const of = object.metadata?.namespace;
+      const path =
+        subresource === undefined
+          ? resourcePath(type, { namespace: needNamespace(of), query })
+          : objectPath(nameOf(object), { namespace: of, subresource, query });
+      return write("POST", path, withKind(object, options), options);
+    },
+    update: async (object, options = {}) =>
+      write("PUT", writePath(object, writeQuery(options), options), withKind(object, options), options),
+    patch: async (name, patch, options = {}) => {
+      const path = objectPath(name, { subresource: options.subresource, query: writeQuery(options) });
+      return write("PATCH", path, patch.body, options, PATCH_TYPES[patch.type]);
+    },
+    apply: async (object, options) => {
+      const path = writePath(object, { ...writeQuery(options), force: options.force }, options);
+      return write("PATCH", path, withKind(object, options), options, "application/apply-patch+yaml");
+    },
+    delete: async (name, options = {}) => {
+      const object = deleteBody(options);
+      const body = object && { object, contentType: "application/json" };
+      return fetch("DELETE", objectPath(name, {}), options, readDeleted<T>, body);
+    },
+    watch: (options = {}) => watch(options),
+  };
+
+  function list(answer: WholeAnswer): KubeList<T> {
+    return readList<T>(answer, { apiVersion, kind: type.kind });
+  }
+
+  async function fetch<R>(
+    method: KubeRequest["method"],
+    path: string,
+    options: RequestOptions,
+    read: (answer: WholeAnswer) => R,
+    body?: { readonly object: object; readonly contentType: string },
+  ): Promise<Answer<R>> {
+    const { signal, timeoutMs, priority } = options;
+    const sent = body && { body: JSON.stringify(body.object), contentType: body.contentType };
+    const answer = await exchange.fetch({ method, path, signal, timeoutMs, priority, ...sent });
+    return readAnswer(answer, exchange.clock, read);
+  }
+
+  function write(
+    method: KubeRequest["method"],
+    path: string,
+    object: object,
+    options: RequestOptions,
+    contentType = "application/json",
+  ): Promise<Answer<T>> {
+    return fetch<T>(method, path, options, readObject, { object, contentType });
+  }
+
+  async function watch(options: WatchOptions): Promise<Answer<WatchStream<T>>> {
+    const { timeoutSeconds, signal } = options;
+    const path = collectionPath({ watch: true, ...watchQuery(options) });
+    // The server ends the watch; one that does not has been lost on the way.
+    const lastsMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000 + WATCH_GRACE_MS;
+    const answer = await exchange.open({ method: "GET", path, signal }, { lastsMs });
+    if (answer.status === 200) return { ok: true, value: createWatchStream<T>(answer, exchange) };
+    return readAnswer(await exchange.readAll(answer), exchange.clock, (whole) => {
+      throw new KubeError("ERR_KUBE_PROTOCOL", `${whole.what}: a watch was answered with ${whole.status}`);
+    });
+  }
+
+  function collectionPath(query: NonNullable<ResourcePlace["query"]>): string {
+    return resourcePath(type, { namespace, query });
+  }
+
+  function objectPath(name: string, place: ResourcePlace): string {
+    return resourcePath(type, { ...place, namespace: needNamespace(place.namespace), name });
+  }
+
+  function writePath(
+    object: T,
+    query: ResourcePlace["query"] & object,
+    { subresource }: WriteOptions,
+  ): string {
+    return objectPath(nameOf(object), { namespace: object.metadata?.namespace, subresource, query });
+  }
+
+  function needNamespace(ofObject: string | undefined): string | undefined {
+    const wanted = namespace ?? ofObject;
+    if (!type.namespaced || wanted !== undefined) return wanted;
+    throw new KubeError("ERR_KUBE_CONFIG", `${type.resource} are in namespaces, and none was named`);
+  }
+}
+
+const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
+  json: "application/json-patch+json",
+  merge: "application/merge-patch+json",
+  strategic: "application/strategic-merge-patch+json",
+};
+
+const WATCH_GRACE_MS = 10_000;
+
+function nameOf(object: KubeObject): string {
+  return object.metadata?.name ?? "";
+}
+
+function readObject<T>(answer: WholeAnswer): T {
+  return answer.json() as T;
+}
+
+// What is gone at once is answered with a Status for most kinds, and with the object for some.
+function readDeleted<T extends KubeObject>(answer: WholeAnswer): T | undefined {
+  const value = answer.json() as T;
+  return value.kind === "Status" ? undefined : value;
+}
+
+function listQuery(options: ListOptions): NonNullable<ResourcePlace["query"]> {
+  const { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch, limit } = options;
+  return {
+    labelSelector,
+    fieldSelector,
+    resourceVersion: resourceVersion || undefined,
+    resourceVersionMatch,
+    limit,
+    continue: options.continue,
+  };
+}
+
+function watchQuery(options: WatchOptions): NonNullable<ResourcePlace["query"]> {
+  const { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch } = options;
+  const { allowWatchBookmarks, sendInitialEvents, timeoutSeconds } = options;
+  return {
+    labelSelector,
+    fieldSelector,
+    resourceVersion: resourceVersion || undefined,
+    resourceVersionMatch,
+    allowWatchBookmarks,
+    sendInitialEvents,
+    timeoutSeconds,
+  };
+}
+
+function writeQuery({ dryRun, fieldManager }: WriteOptions): NonNullable<ResourcePlace["query"]> {
+  return { dryRun: dryRun ? "All" : undefined, fieldManager };
+}
+
+function deleteBody(options: DeleteOptions): object | undefined {
+  const { dryRun, preconditions, gracePeriodSeconds, propagationPolicy } = options;
+  const body = {
+    ...(dryRun && { dryRun: ["All"] }),
+    ...(preconditions && { preconditions }),
+    ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),
+    ...(propagationPolicy && { propagationPolicy }),
+  };
+  return Object.keys(body).length === 0 ? undefined : { apiVersion: "v1", kind: "DeleteOptions", ...body };
+}
