@@ -41,6 +41,11 @@ export const manifest: readonly CommandEntry[] = [
     "what certificates, keys, bundles and revocation lists say, and what will break",
     () => import("@newleaf/ca"),
   ),
+  entry(
+    "lint",
+    "manifests whose certificates cannot rotate, before they reach a cluster",
+    () => import("@newleaf/webhook-program"),
+  ),
   entry("ca", "a small certificate authority for development", () => import("@newleaf/ca")),
   entry(
     "demo",

@@ -88,6 +88,8 @@ export interface CommandDefinition<O extends OptionMap, A extends ArgumentMap> {
    * interrupted. `admin` changes the default of `--admin` from 127.0.0.1:9464, e.g. to `off`.
    */
   readonly longRunning?: boolean | { readonly admin: string };
+  /** Gets `--config`, though it ends by itself. */
+  readonly configFile?: boolean;
   /** Commands under its word beside itself: `newleaf demo` and `newleaf demo spiffe`. Leave out arguments then. */
   readonly commands?: readonly Command[];
   /** Returns (or resolves to) the exit code: nothing or 0 for done, 1 for a check that failed. */
@@ -150,6 +152,7 @@ export function defineCommand<
     options: definition.options ?? {},
     commonOptions: commonOptions(
       longRunning === false ? undefined : { admin: longRunning === true ? defaultAdmin : longRunning.admin },
+      definition.configFile === true,
     ),
     longRunning: longRunning !== false,
     commands: definition.commands ?? [],

@@ -13,8 +13,12 @@ export const jsonOption: TypedOption<boolean> = {
 };
 
 /** The options every command has beside its own; `longRunning` carries the default of `--admin`. */
-export function commonOptions(longRunning: { readonly admin: string } | undefined): OptionMap {
-  return longRunning === undefined ? always : { ...always, ...daemonOptions(longRunning.admin) };
+export function commonOptions(
+  longRunning: { readonly admin: string } | undefined,
+  configFile: boolean,
+): OptionMap {
+  if (longRunning !== undefined) return { ...always, ...configOption, ...daemonOptions(longRunning.admin) };
+  return configFile ? { ...always, ...configOption } : always;
 }
 
 const always = {
@@ -26,13 +30,16 @@ const always = {
   },
 } satisfies Record<string, OptionDefinition>;
 
+const configOption = {
+  config: {
+    flag: "--config <file>",
+    description: "YAML file with options by their long names; flags and environment win over it",
+    schema: z.string().min(1).optional(),
+  },
+} satisfies Record<string, OptionDefinition>;
+
 function daemonOptions(adminDefault: string): OptionMap {
   return {
-    config: {
-      flag: "--config <file>",
-      description: "YAML file with options by their long names; flags and environment win over it",
-      schema: z.string().min(1).optional(),
-    },
     admin: {
       flag: "--admin <host:port>",
       description: "plain HTTP for /livez, /readyz, /metrics and /rotations, or off",
