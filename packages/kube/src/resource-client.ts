@@ -67,6 +67,11 @@ export type Patch =
 /** What a reflector needs of a resource: parts of `ResourceClient`, or anything that behaves like them. */
 export interface ListerWatcher<T extends KubeObject> {
   list(options: ListOptions): Promise<Answer<KubeList<T>>>;
+  /**
+   * `list` that hands over each object as it arrives, so that a large answer is neither held nor decoded at once. What
+   * was handed over counts once this resolves with `ok`.
+   */
+  listStream?(options: ListOptions, onItem: (object: T) => void): Promise<Answer<KubeList<T>["metadata"]>>;
   watch(options: WatchOptions): Promise<Answer<WatchStream<T>>>;
 }
 
