@@ -4,12 +4,32 @@
  *
  * @module
  */
+export type { Lease } from "kubernetes-types/coordination/v1.js";
+export type { Pod, Secret } from "kubernetes-types/core/v1.js";
+export { type Backoff, type BackoffOptions, createBackoff } from "./backoff.ts";
 export { createKubeClient, type KubeClient, type KubeClientOptions, type RawRequest } from "./client.ts";
 export { type Clock, systemClock } from "./clock.ts";
 export { KubeError, type KubeErrorCode } from "./error.ts";
+export type { IndexFunction } from "./indexer.ts";
+export {
+  type HandlerRegistration,
+  type Informer,
+  type InformerHandler,
+  type InformerOptions,
+  type InformerStats,
+  startInformer,
+} from "./informer.ts";
 export { type KubeList, type KubeObject, objectKey, type ResourceType } from "./kube-object.ts";
 export { electLeader, type LeaderElectionOptions, type Leadership } from "./leader-election.ts";
 export { type Logger, silentLogger } from "./logger.ts";
+export {
+  createReflector,
+  type Freshness,
+  type Reflector,
+  type ReflectorOptions,
+  type ReflectorStats,
+  type ReflectorStore,
+} from "./reflector.ts";
 export type {
   ApplyOptions,
   DeleteOptions,
@@ -23,6 +43,7 @@ export type {
   WatchOptions,
   WriteOptions,
 } from "./resource-client.ts";
+export { compareResourceVersions } from "./resource-version.ts";
 export { type ApiService, defineResource, resources } from "./resources.ts";
 export {
   type Answer,
@@ -31,5 +52,6 @@ export {
   type StatusReason,
   valueOrThrow,
 } from "./status.ts";
+export { dropBookkeeping } from "./transform.ts";
 export type { KubeRequest, KubeResponse, KubeTransport } from "./transport.ts";
 export type { WatchEvent, WatchStream } from "./watch-event.ts";
