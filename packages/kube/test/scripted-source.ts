@@ -107,8 +107,10 @@ function createWatch(
 
 function orAbort<T>(value: T, signal: AbortSignal | undefined): Promise<Awaited<T>> {
   return new Promise((resolve, reject) => {
-    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-    Promise.resolve(value).then(resolve, reject);
+    const onAbort = (): void => reject(signal?.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const forget = (): void => signal?.removeEventListener("abort", onAbort);
+    Promise.resolve(value).then(resolve, reject).finally(forget);
   });
 }
 

@@ -204,7 +204,7 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
       clock: this.#clock,
       signal: this.#stop.signal,
       openMs: OPEN_MS,
-      silenceMs: silenceMs * 2 ** Math.min(this.#silences, 10),
+      silenceMs: () => silenceMs * 2 ** Math.min(this.#silences, 10),
       lastsMs: timeoutSeconds * 1000 + GRACE_MS,
       expectedBy: () => (attempt.initial ? overdueAt : undefined),
       onOpen: () => {

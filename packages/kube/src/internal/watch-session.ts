@@ -12,8 +12,8 @@ export interface WatchSession<T extends KubeObject> {
   readonly signal: AbortSignal;
   /** How long the server may take to accept the watch. */
   readonly openMs: number;
-  /** How long it may say nothing. */
-  readonly silenceMs: number;
+  /** How long it may say nothing, as things are now. */
+  readonly silenceMs: () => number;
   /** When it must be over. */
   readonly lastsMs: number;
   readonly onOpen: () => void;
@@ -23,6 +23,9 @@ export interface WatchSession<T extends KubeObject> {
 }
 
 export type ObjectEvent<T extends KubeObject> = Exclude<WatchEvent<T>, { readonly type: "ERROR" }>;
+
+/** Limits may come closer. */
+const LOOK_MS = 60_000;
 
 /** `silent` and `overdue`: dropped, because it may have been lost on the way without anybody being told. */
 export type WatchEnd = "ended" | "silent" | "overdue";
@@ -48,7 +51,7 @@ export async function runWatch<T extends KubeObject>(session: WatchSession<T>): 
     const limit = opened ? nextLimit(session, startedAt, lastAt) : { atMs: startedAt + session.openMs };
     const leftMs = limit.atMs - clock.monotonic();
     if (leftMs > 0) {
-      timer = clock.setTimeout(guard, leftMs);
+      timer = clock.setTimeout(guard, Math.min(leftMs, LOOK_MS));
     } else {
       dropped = limit.end;
       controller.abort(
@@ -93,7 +96,7 @@ interface Limit {
 
 function nextLimit<T extends KubeObject>(session: WatchSession<T>, startedAt: number, lastAt: number): Limit {
   const silent: Limit = {
-    atMs: Math.min(lastAt + session.silenceMs, startedAt + session.lastsMs),
+    atMs: Math.min(lastAt + session.silenceMs(), startedAt + session.lastsMs),
     end: "silent",
   };
   const expectedBy = session.expectedBy?.();
