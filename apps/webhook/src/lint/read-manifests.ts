@@ -111,7 +111,7 @@ async function readAll(path: string, stream: AsyncIterable<Buffer | string>): Pr
 }
 
 function refused(path: string, why: string): ManifestFile {
-  return { path, problem: { file: path, message: `${path} ${why}` } };
+  return { path, problem: { file: path, message: `${path === "-" ? "standard input" : path} ${why}` } };
 }
 
 function unreadable(path: string, cause: unknown): InputProblem {

@@ -29,7 +29,7 @@ function unreadable(pod: PodView, { contents }: PodFacts): readonly Problem[] {
       return [
         {
           path: mount.path,
-          message: `${key.file} of ${key.source} at ${mount.mountPath} cannot be read by ${container.name} as ${describe(container.user)}: ${why.reason}`,
+          message: `${key.what} at ${mount.mountPath} cannot be read by ${container.name} as ${describe(container.user)}: ${why.reason}`,
           mend: why.mend,
         },
       ];
@@ -38,17 +38,19 @@ function unreadable(pod: PodView, { contents }: PodFacts): readonly Problem[] {
 }
 
 interface MountedKey {
-  readonly file: string;
-  readonly source: string;
+  /** `tls.key of Secret web`, or the Secret alone where its keys are not known. */
+  readonly what: string;
   readonly mode: number;
 }
 
 function keyOf(volume: VolumeContents, { subPath }: MountView): MountedKey | undefined {
   const shown = (path: string) => subPath === undefined || path === subPath || path.startsWith(`${subPath}/`);
   const key = volume.files.find(({ role, path }) => (role === "key" || role === "keystore") && shown(path));
-  if (key !== undefined) return { file: key.path, source: key.source, mode: key.mode };
+  if (key !== undefined) return { what: `${key.path} of ${key.source}`, mode: key.mode };
   const [likely] = volume.likely;
-  return likely === undefined || subPath !== undefined ? undefined : { ...likely, file: "what" };
+  return likely === undefined || subPath !== undefined
+    ? undefined
+    : { what: likely.source, mode: likely.mode };
 }
 
 interface Refusal {
