@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 /** A child process with its lines collected; disposing ends it by its id and waits for it. */
@@ -13,15 +14,17 @@ export interface RunningProcess extends AsyncDisposable {
   exit(timeoutMs?: number): Promise<number>;
 }
 
+/** With `stdin: "pipe"` its standard input ends with this process, however that ends. */
 export function startProcess(
   command: string,
   args: readonly string[],
   env: Record<string, string> = {},
+  options: { stdin?: "pipe" } = {},
 ): RunningProcess {
   const child = spawn(command, args, {
     env: { ...process.env, NO_COLOR: "1", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+    stdio: [options.stdin ?? "ignore", "pipe", "pipe"],
+  }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
   const lines: string[] = [];
   const waiters = new Set<(line: string) => void>();
   for (const stream of [child.stdout, child.stderr]) {

@@ -5,9 +5,10 @@
 #   up.sh [--sync-frequency DURATION] [--secrets Watch|Cache|Get] [ARCHIVE...]
 #   up.sh --check
 #
-# Prints `KUBECONFIG=path` and `URL=...` once the node is ready with the images of the archives, and stays. The cluster
-# lives until standard input ends or a signal comes; then nothing of it is left (down.sh). A second one is refused while
-# the first runs; what an earlier one left behind is removed first. The host reaches Pod and Service addresses.
+# Once the node is ready with the images of the archives it prints `URL=...`, `CA=file`, `HOST=the host's address as the
+# cluster sees it`, `BOX=id of its process 1`, and last `KUBECONFIG=file` (an administrator's), and stays. The cluster lives
+# until standard input ends or a signal comes; then nothing of it is left (down.sh). A second one is refused while the
+# first runs; what an earlier one left behind is removed first. The host reaches Pod and Service addresses.
 #
 # `--check` prints in one line why it cannot run here, if it cannot. Status 3: absent; 4: another one runs.
 set -euo pipefail
@@ -18,6 +19,8 @@ source "$here/settings.sh"
 source "$here/../setup/env.sh"
 # shellcheck source=files.sh
 source "$here/files.sh"
+# A proxy for the internet is none for the cluster.
+unset HTTPS_PROXY https_proxy
 
 main() {
   local sync_frequency=1m secrets=Watch archives=() check=false
@@ -45,6 +48,9 @@ main() {
   wait_for "the default service account" 30 kubectl get serviceaccount default
   step "ready"
   echo "URL=$url"
+  echo "CA=$directory/pki/ca.crt"
+  echo "HOST=$host_ip"
+  echo "BOX=$box_pid"
   echo "KUBECONFIG=$directory/admin.kubeconfig"
   stay
 }
@@ -107,7 +113,7 @@ lock() {
 
 start_box() {
   mkdir -p "${mount_points[@]}"
-  # Without this process's environment: a proxy for the internet is none for the cluster.
+  # With nothing of this process's environment.
   setsid env -i PATH="$PATH:/usr/sbin:/sbin" \
     ETCD="$NEWLEAF_ETCD" CONTROL_PLANE="$(dirname "$NEWLEAF_KUBERNETES")" NODE="$(dirname "$NEWLEAF_KUBERNETES_NODE")" \
     unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private \
