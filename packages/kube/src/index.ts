@@ -9,7 +9,9 @@ export type { Pod, Secret } from "kubernetes-types/core/v1.js";
 export { type Backoff, type BackoffOptions, createBackoff } from "./backoff.ts";
 export { createKubeClient, type KubeClient, type KubeClientOptions, type RawRequest } from "./client.ts";
 export { type Clock, systemClock } from "./clock.ts";
+export { type ConnectedKube, type ConnectKubeOptions, connectKube } from "./connect.ts";
 export { KubeError, type KubeErrorCode } from "./error.ts";
+export { type InClusterOptions, inClusterConfig } from "./in-cluster.ts";
 export type { IndexFunction } from "./indexer.ts";
 export {
   type HandlerRegistration,
@@ -19,7 +21,10 @@ export {
   type InformerStats,
   startInformer,
 } from "./informer.ts";
+export type { ExecPlugin, Impersonation, KubeConfig, KubeTls, KubeUser, Pem } from "./kube-config.ts";
 export { type KubeList, type KubeObject, objectKey, type ResourceType } from "./kube-object.ts";
+export { createKubeTransport, type KubeTransportOptions } from "./kube-transport.ts";
+export { type Environment, type KubeconfigOptions, loadKubeconfig } from "./kubeconfig.ts";
 export { electLeader, type LeaderElectionOptions, type Leadership } from "./leader-election.ts";
 export { type Logger, silentLogger } from "./logger.ts";
 export {
@@ -52,6 +57,7 @@ export {
   type StatusReason,
   valueOrThrow,
 } from "./status.ts";
+export type { TlsMaterial, TlsMaterialSource } from "./tls-material.ts";
 export { dropBookkeeping } from "./transform.ts";
 export type { KubeRequest, KubeResponse, KubeTransport } from "./transport.ts";
 export type { WatchEvent, WatchStream } from "./watch-event.ts";

@@ -26,8 +26,8 @@ export interface KubeTransport extends AsyncDisposable {
   readonly server: string;
   send(request: KubeRequest): Promise<KubeResponse>;
   /**
-   * Told when a request was answered with 401: true when it may be sent once more, with credentials read or obtained
-   * anew. Absent where there is nothing to renew.
+   * Told of an answer that was a 401: true when the request may be sent once more, since there are other credentials
+   * by now. Absent where there is nothing to renew.
    */
-  refresh?(): Promise<boolean>;
+  refresh?(refused: KubeResponse): Promise<boolean>;
 }

@@ -132,13 +132,17 @@ export function createExchange(options: ExchangeOptions): Exchange {
   /** Sends, and once more with renewed credentials when the server does not know who we are. */
   async function send(request: ApiRequest, scope: RequestScope): Promise<OpenAnswer> {
     const first = await attempt(request, scope);
-    if (first.status !== 401 || transport.refresh === undefined) return first;
-    if (!(await scope.race(transport.refresh()))) return first;
-    leave(first.body);
-    return attempt(request, scope);
+    if (first.status !== 401 || transport.refresh === undefined) return open(first);
+    if (!(await scope.race(transport.refresh(first)))) return open(first);
+    leave(open(first).body);
+    return open(await attempt(request, scope));
+
+    function open({ status, headers, body }: KubeResponse): OpenAnswer {
+      return { status, headers, body: body[Symbol.asyncIterator](), scope, what: describe(request) };
+    }
   }
 
-  async function attempt(request: ApiRequest, scope: RequestScope): Promise<OpenAnswer> {
+  async function attempt(request: ApiRequest, scope: RequestScope): Promise<KubeResponse> {
     const requestId = nextId();
     const { method, path } = request;
     const since = clock.monotonic();
@@ -154,9 +158,11 @@ export function createExchange(options: ExchangeOptions): Exchange {
         }),
         (late) => leave(late.body[Symbol.asyncIterator]()),
       );
-      const { status, headers } = response;
-      logger.debug({ requestId, method, path, status, durationMs: durationMs() }, "request answered");
-      return { status, headers, body: response.body[Symbol.asyncIterator](), scope, what: describe(request) };
+      logger.debug(
+        { requestId, method, path, status: response.status, durationMs: durationMs() },
+        "request answered",
+      );
+      return response;
     } catch (error) {
       logger.debug({ requestId, method, path, err: error, durationMs: durationMs() }, "request failed");
       throw error;

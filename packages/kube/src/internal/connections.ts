@@ -1,0 +1,122 @@
+import http from "node:http";
+import https from "node:https";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
+import { HttpsProxyAgent } from "https-proxy-agent";
+import { SocksProxyAgent } from "socks-proxy-agent";
+import { KubeError } from "../error.ts";
+import type { KubeConfig } from "../kube-config.ts";
+import type { TlsMaterial } from "../tls-material.ts";
+import { createClientContext } from "./secure-context.ts";
+
+/** Keep-alive connections that were all made with the same material. */
+export interface Connections {
+  readonly digest: string;
+  request(options: http.RequestOptions): http.ClientRequest;
+  /** One that ends with ERR_KUBE_UNREACHABLE when the connections are retired. */
+  requestWatch(options: http.RequestOptions): http.ClientRequest;
+  /** Idle ones may be dead all at once: the next request gets a new one. */
+  dropIdle(): void;
+  /** No connection is used again: idle ones and watches end now, the others with their request. */
+  retire(): void;
+  inUse(): boolean;
+  /** Ends them all. */
+  destroy(): void;
+}
+
+export interface ConnectionOptions {
+  readonly maxSockets: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** Throws ERR_KUBE_CONFIG when no connection can be made with the material. */
+export function createConnections(
+  config: Pick<KubeConfig, "server" | "tls" | "proxyUrl">,
+  material: TlsMaterial,
+  options: ConnectionOptions,
+): Connections {
+  const url = new URL(config.server);
+  const isHttps = url.protocol === "https:";
+  const agent = createAgent(isHttps, config.proxyUrl, options);
+  const target: https.RequestOptions = {
+    agent,
+    protocol: url.protocol,
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: url.port || (isHttps ? 443 : 80),
+    ...(isHttps && tlsOptions(config.tls, material)),
+  };
+  const watches = new Set<() => void>();
+  const request: Connections["request"] = (of) => (isHttps ? https : http).request({ ...target, ...of });
+
+  return {
+    digest: material.digest,
+    request,
+    requestWatch(of) {
+      const outgoing = request(of);
+      let incoming: http.IncomingMessage | undefined;
+      const end = (): void => void (incoming ?? outgoing).destroy(replaced(url));
+      watches.add(end);
+      outgoing.once("response", (response) => {
+        incoming = response;
+      });
+      outgoing.once("close", () => void watches.delete(end));
+      return outgoing;
+    },
+    dropIdle: () => dropIdle(agent),
+    retire() {
+      // An agent that may keep nothing ends a connection when its request has ended.
+      agent.maxFreeSockets = 0;
+      dropIdle(agent);
+      for (const end of [...watches]) end();
+    },
+    inUse: () => Object.keys(agent.sockets).length > 0,
+    destroy: () => agent.destroy(),
+  };
+}
+
+function replaced({ origin }: URL): KubeError {
+  return new KubeError(
+    "ERR_KUBE_UNREACHABLE",
+    `${origin}: watch ended because the certificates were replaced`,
+  );
+}
+
+function createAgent(isHttps: boolean, proxyUrl: string | undefined, options: ConnectionOptions): http.Agent {
+  const { maxSockets, idleTimeoutMs } = options;
+  const common = {
+    keepAlive: true,
+    maxSockets,
+    maxFreeSockets: 16,
+    timeout: idleTimeoutMs,
+    scheduling: "lifo",
+  } as const;
+  if (proxyUrl === undefined) return isHttps ? new https.Agent(common) : new http.Agent(common);
+  if (/^socks5?:/i.test(proxyUrl)) {
+    // The proxy resolves the name, as with Go: inside, the host of the API server is often unknown.
+    return new SocksProxyAgent(proxyUrl.replace(/^socks5?:/i, "socks5h:"), common);
+  }
+  return new HttpsProxyAgent(proxyUrl, common);
+}
+
+function tlsOptions(tls: KubeConfig["tls"], material: TlsMaterial): https.RequestOptions {
+  const { serverName, insecureSkipVerify } = tls;
+  return {
+    // One context for all connections; the agent's pool is of one material anyway.
+    ...({
+      secureContext: createClientContext(material),
+      ALPNProtocols: ["http/1.1"],
+    } as https.RequestOptions),
+    rejectUnauthorized: insecureSkipVerify !== true,
+    ...(serverName !== undefined && {
+      // An address is no server name that TLS could send (RFC 6066 section 3).
+      servername: isIP(serverName) === 0 ? serverName : "",
+      checkServerIdentity: (_host: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
+        checkServerIdentity(serverName, certificate),
+    }),
+  };
+}
+
+function dropIdle(agent: http.Agent): void {
+  for (const sockets of Object.values(agent.freeSockets))
+    for (const socket of sockets ?? []) socket.destroy();
+}
