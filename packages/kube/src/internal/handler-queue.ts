@@ -10,6 +10,7 @@ export type Notification<T extends KubeObject> =
   /** All that was there at the start has been delivered. */
   | { readonly type: "synced" };
 
+/** What handlers may do at a stretch before others get their turn. */
 const SLICE_MS = 10;
 const COMPACT_AT = 1024;
 
@@ -61,16 +62,19 @@ export class HandlerQueue<T extends KubeObject> {
   async #drain(): Promise<void> {
     // Not within the call that changed the store.
     await Promise.resolve();
-    let sliceEndsAt = this.#clock.monotonic() + SLICE_MS;
+    let busyMs = 0;
     for (let next = this.#shift(); next; next = this.#shift()) {
+      const since = this.#clock.monotonic();
       try {
-        await this.#deliver(next);
+        const handled = this.#deliver(next);
+        busyMs += this.#clock.monotonic() - since;
+        await handled;
       } catch (error) {
         this.#onError(next, error);
       }
-      if (this.#clock.monotonic() >= sliceEndsAt) {
+      if (busyMs >= SLICE_MS) {
+        busyMs = 0;
         await new Promise<void>((resolve) => void this.#clock.setTimeout(resolve, 0));
-        sliceEndsAt = this.#clock.monotonic() + SLICE_MS;
       }
     }
     this.#draining = undefined;
