@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { freePort } from "../bench/peers/peer.ts";
+import { createProgram, type Program } from "./program.ts";
 import { agentConfig, serverConfig } from "./spire/config.ts";
 import { createEntries, type SpireEntries } from "./spire/entries.ts";
 import { createLocalAuthority, type LocalAuthority } from "./spire/local-authority.ts";
-import { createProgram, type Program } from "./spire/program.ts";
 import { runSpireServer } from "./spire/server-command.ts";
 
 export interface SpireOptions {

@@ -1,5 +1,5 @@
-import { type RunningProcess, startProcess } from "../process.ts";
-import { until } from "../until.ts";
+import { type RunningProcess, startProcess } from "./process.ts";
+import { until } from "./until.ts";
 
 /** A program that can be stopped, killed and started again; its log goes on across starts. */
 export interface Program {
@@ -10,6 +10,8 @@ export interface Program {
   stop(): Promise<void>;
   /** SIGKILL and the end of the process. */
   kill(): Promise<void>;
+  /** Does nothing when it does not run. */
+  signal(name: NodeJS.Signals): void;
   /** A line that came after `since` entries of the log. */
   logged(pattern: RegExp, since: number, timeoutMs?: number): Promise<string>;
 }
@@ -19,9 +21,10 @@ interface ProgramOptions {
   readonly args: readonly string[];
   /** The line that says it can be used. */
   readonly ready: RegExp;
+  readonly readyTimeoutMs?: number;
 }
 
-export function createProgram({ program, args, ready }: ProgramOptions): Program {
+export function createProgram({ program, args, ready, readyTimeoutMs }: ProgramOptions): Program {
   const past: string[] = [];
   let current: RunningProcess | undefined;
   const log = (): readonly string[] => [...past, ...(current?.lines ?? [])];
@@ -43,10 +46,11 @@ export function createProgram({ program, args, ready }: ProgramOptions): Program
     async start() {
       await end("SIGTERM");
       current = startProcess(program, args);
-      await current.line(ready);
+      await current.line(ready, readyTimeoutMs);
     },
     stop: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
+    signal: (name) => void current?.child.kill(name),
     logged: (pattern, since, timeoutMs) =>
       until(
         `a line like ${pattern} of ${program}`,
