@@ -26,6 +26,7 @@ test.each([
     "- { name: tls, secret: { secretName: web, items: [{ key: tls.crt, path: tls.crt }] } }",
     "- { name: ca, secret: { secretName: web, items: [{ key: ca.crt, path: ca.crt }] } }",
   ],
+  ["a ConfigMap that is called as bundles are", leaf, "- { name: ca, configMap: { name: ca-bundle } }"],
   [
     "a ClusterTrustBundle",
     leaf,
@@ -49,8 +50,8 @@ test.each([
     "the CA of the API server",
     `${leaf}\n- { name: ca, configMap: { name: kube-root-ca.crt, items: [{ key: ca.crt, path: ca.crt }] } }`,
   ],
-])("not %s", (_what, volumes) => {
-  expect(find(volumes)).toEqual([]);
+])("not %s", (_what, volumes, mount = "mountPath: /etc/ca") => {
+  expect(find(volumes, mount)).toEqual([]);
 });
 
 test("not the roots of the public web, which are for other servers", () => {

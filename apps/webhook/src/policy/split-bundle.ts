@@ -56,7 +56,7 @@ function bundleOf(volume: VolumeContents, mount: MountView): string | undefined 
   if (mount.subPath !== undefined || isSystemTrustPath(mount.mountPath)) return undefined;
   if (leafOf(volume, mount) !== undefined || volume.files.some(({ role }) => role === "key"))
     return undefined;
-  const bundle = volume.files.find(({ role }) => role === "ca");
+  const bundle = volume.files.find(({ role }) => role === "ca")?.source ?? volume.likelyBundles[0];
   // What the API server is verified with, not a peer.
-  return bundle === undefined || bundle.source === "ConfigMap kube-root-ca.crt" ? undefined : bundle.source;
+  return bundle === "ConfigMap kube-root-ca.crt" ? undefined : bundle;
 }

@@ -39,6 +39,11 @@ export function speaksOfTls(place: string): boolean {
   return words.some((word) => placeWords.has(word));
 }
 
+/** Whether the name of a ConfigMap or a mount path says that the CAs which peers verify to are there. */
+export function speaksOfCa(place: string): boolean {
+  return wordsOf(place.toLowerCase()).some((word) => caPlaceWords.has(word));
+}
+
 /** Whether a path is where programs look for the roots of the public web: trust in other servers, not in peers. */
 export function isSystemTrustPath(path: string): boolean {
   return /^(\/etc\/ssl\/certs|\/etc\/ssl\/cert\.pem|\/etc\/pki|\/usr\/(local\/)?share\/(ca-certificates|pki)|\/etc\/ca-certificates)(\/|$)/.test(
@@ -67,6 +72,7 @@ const tlsWords = new Set(
   "tls mtls ssl cert certs certificate certificates server client peer leaf chain fullchain".split(" "),
 );
 const placeWords = new Set("tls mtls ssl cert certs certificate certificates pki x509".split(" "));
+const caPlaceWords = new Set("ca cas cacert cacerts cabundle rootca trustbundle truststore".split(" "));
 /** Beside certificates, but none; or keys for other things. */
 const notTlsWords = new Set(
   "dhparam dhparams dh jwt jwk jwks saml ssh rsa gpg pgp license signing".split(" "),

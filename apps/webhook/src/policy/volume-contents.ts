@@ -2,7 +2,7 @@ import { csiVolumeOf } from "./csi-attributes.ts";
 import { type Fields, fieldsOf, integerOf, isFields, listOf, textOf } from "./fields.ts";
 import type { MountView, PodView, VolumeView } from "./pod-view.ts";
 import type { KnownKeys, PolicyContext } from "./policy-context.ts";
-import { type FileRole, roleOfFileName, speaksOfTls } from "./tls-file-name.ts";
+import { type FileRole, roleOfFileName, speaksOfCa, speaksOfTls } from "./tls-file-name.ts";
 
 /** What a volume holds for TLS, as far as its manifest, its mounts and the context say. */
 export interface VolumeContents {
@@ -11,6 +11,8 @@ export interface VolumeContents {
   readonly files: readonly VolumeFile[];
   /** Secrets whose keys nothing names, but which are called, or mounted, as ones for TLS are. */
   readonly likely: readonly LikelySecret[];
+  /** ConfigMaps whose keys nothing names, but which are called, or mounted, as bundles of CAs are. */
+  readonly likelyBundles: readonly string[];
   /** Written by the kubelet from Secrets and ConfigMaps, or by a driver of cert-manager. */
   readonly writer: "kubelet" | "csi";
 }
@@ -45,7 +47,7 @@ export function contentsOf(
       file(named("privatekey-file", "tls.key"), "key"),
       file(named("ca-file", "ca.crt"), "ca"),
     ];
-    return { volume, files, likely: [], writer: "csi" };
+    return { volume, files, likely: [], likelyBundles: [], writer: "csi" };
   }
   const mounts = pod.containers.flatMap((container) =>
     container.mounts.filter((mount) => mount.volume === volume.name),
@@ -56,7 +58,8 @@ export function contentsOf(
   return {
     volume,
     files: read.flatMap(({ files }) => files),
-    likely: read.flatMap(({ likely }) => likely),
+    likely: read.flatMap(({ likely = [] }) => likely),
+    likelyBundles: read.flatMap(({ likelyBundles = [] }) => likelyBundles),
     writer: "kubelet",
   };
 }
@@ -100,7 +103,8 @@ interface Surroundings {
   readonly context: PolicyContext;
 }
 
-type SourceContents = Pick<VolumeContents, "files" | "likely">;
+type SourceContents = Pick<VolumeContents, "files"> &
+  Partial<Pick<VolumeContents, "likely" | "likelyBundles">>;
 
 function readSource(source: Source, around: Surroundings): SourceContents {
   const name = source.kind === "Secret" || source.kind === "ConfigMap" ? ` ${source.name}` : "";
@@ -117,7 +121,7 @@ function readSource(source: Source, around: Surroundings): SourceContents {
   };
   switch (source.kind) {
     case "ClusterTrustBundle":
-      return { files: at("path", "ca"), likely: [] };
+      return { files: at("path", "ca") };
     case "PodCertificate":
       return {
         files: [
@@ -125,24 +129,29 @@ function readSource(source: Source, around: Surroundings): SourceContents {
           ...at("certificateChainPath", "certificate"),
           ...at("keyPath", "key"),
         ],
-        likely: [],
       };
     case "ConfigMap": {
       // A certificate in a ConfigMap is there to be trusted, whatever it is called.
-      const named = namedFiles(source, around, around.context.caConfigMap(around.namespace, source.name));
+      const known = around.context.caConfigMap(around.namespace, source.name);
+      const named = namedFiles(source, around, known);
       const files = named.flatMap(({ path, role, mode }) =>
         role === "ca" || role === "certificate" ? [file(path, "ca", mode)] : [],
       );
-      return { files, likely: [] };
+      const isLikely = isOpen(source, known) && places(source, around).some(speaksOfCa);
+      return { files, likelyBundles: isLikely ? [described] : [] };
     }
     case "Secret": {
       const known = around.context.tlsSecret(around.namespace, source.name);
       const files = namedFiles(source, around, known).map(({ path, role, mode }) => file(path, role, mode));
-      const isOpen = known === undefined && listOf(source.fields.items).length === 0;
-      const isLikely = isOpen && places(source, around).some(speaksOfTls);
+      const isLikely = isOpen(source, known) && places(source, around).some(speaksOfTls);
       return { files, likely: isLikely ? [{ source: described, mode: source.defaultMode }] : [] };
     }
   }
+}
+
+/** Whether nothing says which files there are. */
+function isOpen(source: Source, known: KnownKeys | undefined): boolean {
+  return known === undefined && listOf(source.fields.items).length === 0;
 }
 
 /** Files with a role: those of `items`, else of the keys that are known, else those that a mount's subPath names. */
