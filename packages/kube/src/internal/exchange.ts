@@ -44,6 +44,8 @@ export interface Exchange {
   fetch(request: ApiRequest): Promise<WholeAnswer>;
   /** As soon as the answer begins; no deadline after that but the one given. Rate limits do not hold it up. */
   open(request: ApiRequest, options?: { readonly lastsMs?: number | undefined }): Promise<OpenAnswer>;
+  /** `fetch` whose answer is read by the caller, who ends its scope; the deadline is for all of it. */
+  stream(request: ApiRequest): Promise<OpenAnswer>;
   /** The rest of an answer, up to the limit of whole ones. Ends its scope. */
   readAll(answer: OpenAnswer): Promise<WholeAnswer>;
   close(): void;
@@ -82,6 +84,19 @@ export function createExchange(options: ExchangeOptions): Exchange {
         const answer = await send(request, scope);
         scope.deadline(lastsMs);
         return answer;
+      } catch (error) {
+        scope.abort(error);
+        scope.end();
+        throw error;
+      }
+    },
+    async stream(request) {
+      const scope = begin(request);
+      try {
+        if (request.timeoutMs !== undefined) scope.deadline(request.timeoutMs);
+        await throttle(request, scope);
+        if (request.timeoutMs === undefined) scope.deadline(timeoutMs);
+        return await send(request, scope);
       } catch (error) {
         scope.abort(error);
         scope.end();

@@ -15,6 +15,7 @@ import type { WatchStream } from "../watch-event.ts";
 import type { Exchange } from "./exchange.ts";
 import { readAnswer } from "./read-answer.ts";
 import { readList } from "./read-list.ts";
+import { readListStream } from "./read-list-stream.ts";
 import { type ResourcePlace, resourcePath } from "./resource-path.ts";
 import { createWatchStream } from "./watch-stream.ts";
 import type { WholeAnswer } from "./whole-answer.ts";
@@ -39,6 +40,20 @@ export function createResourceClient<T extends KubeObject>(
       return fetch<T>("GET", path, options, readObject);
     },
     list: async (options = {}) => fetch("GET", collectionPath(listQuery(options)), options, list),
+    listStream: async (options, onItem) => {
+      const { signal, timeoutMs, priority } = options;
+      const path = collectionPath(listQuery(options));
+      const answer = await exchange.stream({ method: "GET", path, signal, timeoutMs, priority });
+      if (answer.status !== 200) return readAnswer(await exchange.readAll(answer), exchange.clock, noList);
+      const { maxEventBytes: maxObjectBytes } = exchange;
+      const metadata = await readListStream<T>(answer, {
+        apiVersion,
+        kind: type.kind,
+        maxObjectBytes,
+        onItem,
+      });
+      return { ok: true, value: metadata };
+    },
     create: async (object, options = {}) => {
       const { subresource } = options;
       const query = writeQuery(options);
@@ -136,6 +151,10 @@ const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
 };
 
 const WATCH_GRACE_MS = 10_000;
+
+function noList(answer: WholeAnswer): never {
+  throw new KubeError("ERR_KUBE_PROTOCOL", `${answer.what}: a list was answered with ${answer.status}`);
+}
 
 function nameOf(object: KubeObject): string {
   return object.metadata?.name ?? "";
