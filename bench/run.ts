@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import type { Bench } from "./bench.ts";
 import { handshakes } from "./handshakes.ts";
 import { helper } from "./helper.ts";
+import { informer } from "./informer.ts";
 import { createGenerator } from "./load/generator.ts";
 import { describeMachine } from "./machine.ts";
 import { profile } from "./profile.ts";
@@ -17,7 +18,7 @@ import { spiffe } from "./spiffe.ts";
 import { swap } from "./swap.ts";
 import { x509 } from "./x509.ts";
 
-const benches: readonly Bench[] = [swap, handshakes, soak, helper, x509, spiffe, sds, profile];
+const benches: readonly Bench[] = [swap, handshakes, soak, helper, x509, spiffe, sds, informer, profile];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
