@@ -21,26 +21,29 @@ main() {
   echo "$archive"
 }
 
-# Of what .dockerignore lets through, the Dockerfile, and the base.
+# Of what .dockerignore lets through and is not a test, the Dockerfile, and the base.
 digest() {
   cd "$repository"
   {
     echo "$NEWLEAF_NODE_IMAGES"
     git ls-files -z --cached --others --exclude-standard -- \
-      deploy/Dockerfile .dockerignore .npmrc package.json package-lock.json tsconfig.base.json '*/package.json' packages apps |
+      deploy/Dockerfile .dockerignore .npmrc package.json package-lock.json tsconfig.base.json '*/package.json' packages apps ':!*.test.ts' ':!*/test/*' |
       xargs -0 sha256sum 2>/dev/null || true # a file that was deleted and not yet committed
   } | sha256sum | cut -c1-12
 }
 
 build() {
+  local npm_cache
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   npm_configuration "$work/npm"
+  npm_cache=$(npm config get cache)
+  mkdir -p "$npm_cache"
   # Of the storage driver's two, overlay copies no base; up.sh needs it as well.
   local image=localhost/newleaf:1 buildah=("$NEWLEAF_BUILDAH" --root "$work/root" --runroot "$work/run" --storage-driver overlay)
   "${buildah[@]}" build --isolation chroot --pull-never --file "$repository/deploy/Dockerfile" --tag "$image" \
     --build-arg NODE_IMAGE="docker-archive:$NEWLEAF_NODE_IMAGES" \
-    --volume "$work/npm:/usr/local/etc:ro" --volume "$(npm config get cache):/mnt" "$repository"
+    --volume "$work/npm:/usr/local/etc:ro" --volume "$npm_cache:/mnt" "$repository"
   "${buildah[@]}" push --quiet "$image" "docker-archive:$work/image.tar:$image"
   rm -f "$cache"/newleaf-image-*.tar
   mv "$work/image.tar" "$1"

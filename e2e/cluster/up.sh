@@ -169,10 +169,10 @@ wait_for() {
   step "$what is there"
 }
 
-# With what the programs said last; the EXIT trap takes everything down.
+# After what the programs said last; the EXIT trap takes everything down.
 failed() {
-  echo "no cluster: $1" >&2
   tail -n 5 "$directory"/logs/*.log >&2 || true
+  echo "no cluster: $1" >&2
   exit 1
 }
 
@@ -182,7 +182,7 @@ step() { awk -v from="$started" -v to="$EPOCHREALTIME" -v what="$1" 'BEGIN { pri
 stay() {
   exec 3<&0
   cat <&3 >/dev/null 9>&- &
-  wait -n $! "$unshare_pid" || true
+  wait -n $! "$unshare_pid" 2>/dev/null || true
 }
 
 main "$@"
