@@ -1,0 +1,159 @@
+import { mediaType, parseBody, parseObjectBody } from "./body.ts";
+import type { DeleteRequest } from "./deletion.ts";
+import { fieldsOf, isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { listObjects } from "./kube-list.ts";
+import { type KubeObject, keyOf } from "./kube-object.ts";
+import { mergeSchemaOf } from "./merge-schema.ts";
+import { jsonPatch, mergePatch } from "./patch.ts";
+import { selectionOf, shownAs } from "./read-handlers.ts";
+import type { Reply } from "./reply.ts";
+import type { Representation } from "./representation.ts";
+import { integerOf, isDryRun, type ResourceCall, type ResourceServer } from "./resource-call.ts";
+import { fromScale, scaleOf } from "./scale.ts";
+import { badRequest, notFound, StatusError } from "./status-error.ts";
+import { strategicMerge } from "./strategic-merge.ts";
+import type { Subresource, WriteTarget } from "./write-plan.ts";
+
+export async function createObject(
+  server: ResourceServer,
+  call: ResourceCall,
+  show: Representation,
+): Promise<Reply> {
+  const { row } = call;
+  const body = parseObjectBody(call.body, call.headers["content-type"], row.kind);
+  const { namespace } = targetOf(call);
+  const created = await server.write(
+    call,
+    () => server.store.planCreate({ row, namespace }, body),
+    isDryRun(call),
+  );
+  return { status: 201, body: show.object(created) };
+}
+
+export async function updateObject(
+  server: ResourceServer,
+  call: ResourceCall,
+  show: Representation,
+): Promise<Reply> {
+  const { row, info } = call;
+  const body = parseObjectBody(call.body, call.headers["content-type"], row.kind);
+  const target = targetOf(call);
+  const exists = server.store.table.get(row.storage, keyOf(target.namespace, target.name));
+  if (!exists && row.createOnUpdate && info.subresource === undefined) {
+    const { resourceVersion, ...metadata } = fieldsOf(body.metadata);
+    const named = { ...body, metadata: { ...metadata, name: target.name } };
+    const plan = () => server.store.planCreate({ row, namespace: target.namespace }, named);
+    return { status: 201, body: show.object(await server.write(call, plan, isDryRun(call))) };
+  }
+  return change(server, call, show, (current) =>
+    info.subresource === "scale" ? fromScale(current, body) : body,
+  );
+}
+
+/** JSON, merge and strategic merge patches; what the content type does not name is 415. */
+export async function patchObject(
+  server: ResourceServer,
+  call: ResourceCall,
+  show: Representation,
+): Promise<Reply> {
+  const { info } = call;
+  const type = mediaType(call.headers["content-type"]);
+  const apply = patches[type];
+  if (!apply) throw unsupportedPatch();
+  const patch = parseBody(call.body, type);
+  if (!Array.isArray(patch) && !isJsonObject(patch)) throw badRequest("error decoding patch");
+  return change(server, call, show, (current) => {
+    if (info.subresource !== "scale") return apply(current, patch, call);
+    return fromScale(current, apply(scaleOf(current), patch, call));
+  });
+}
+
+export function unsupportedPatch(): StatusError {
+  return new StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
+}
+
+type ApplyPatch = (current: JsonObject, patch: Json, call: ResourceCall) => JsonObject;
+
+const patches: Readonly<Record<string, ApplyPatch>> = {
+  "application/json-patch+json": (current, patch) => jsonPatch(current, patch),
+  "application/merge-patch+json": (current, patch) => fieldsOf(mergePatch(current, patch)),
+  "application/strategic-merge-patch+json": (current, patch, { row }) => {
+    // Custom resources have no schema to merge by.
+    if (row.custom) throw unsupportedPatch();
+    return strategicMerge(current, fieldsOf(patch), mergeSchemaOf(row));
+  },
+};
+
+async function change(
+  server: ResourceServer,
+  call: ResourceCall,
+  show: Representation,
+  make: (current: KubeObject) => JsonObject,
+): Promise<Reply> {
+  const target = targetOf(call);
+  const changed = await server.write(call, () => server.store.planUpdate(target, make), isDryRun(call));
+  return { status: 200, body: shownAs(call, changed, show) };
+}
+
+export async function deleteObject(
+  server: ResourceServer,
+  call: ResourceCall,
+  show: Representation,
+): Promise<Reply> {
+  const { row } = call;
+  const { namespace, name } = targetOf(call);
+  const request = deleteRequestOf(call);
+  const object = server.store.table.get(row.storage, keyOf(namespace, name));
+  if (!object) throw notFound(row, name);
+  const dryRun = isDryRun(call);
+  await server.admitDelete(call, object, dryRun);
+  const removed = dryRun ? { object, gone: true } : server.store.remove(row, namespace, name, request);
+  if (!removed.gone || row.returnsDeleted) return { status: 200, body: show.object(removed.object) };
+  const { uid } = removed.object.metadata;
+  const details = { name, ...(row.group ? { group: row.group } : {}), kind: row.resource, uid };
+  return {
+    status: 200,
+    body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details },
+  };
+}
+
+export async function deleteAll(
+  server: ResourceServer,
+  call: ResourceCall,
+  show: Representation,
+): Promise<Reply> {
+  const { row } = call;
+  const request = deleteRequestOf(call);
+  const page = listObjects(server.store.table, row, selectionOf(call));
+  const removed: KubeObject[] = [];
+  for (const object of page.items) {
+    await server.admitDelete(call, object, isDryRun(call));
+    const { namespace, name = "" } = object.metadata;
+    if (isDryRun(call) || !server.store.table.get(row.storage, keyOf(namespace, name))) continue;
+    removed.push(server.store.remove(row, namespace, name, request).object);
+  }
+  return { status: 200, body: show.list(removed, { resourceVersion: server.store.resourceVersion }) };
+}
+
+function targetOf({ row, info }: ResourceCall): WriteTarget {
+  return {
+    row,
+    namespace: row.namespaced ? (info.namespace ?? "default") : undefined,
+    name: info.name ?? "",
+    subresource: info.subresource as Subresource,
+  };
+}
+
+/** DeleteOptions come as the body or in the query. */
+function deleteRequestOf({ body, headers, info }: ResourceCall): DeleteRequest {
+  const options = body ? fieldsOf(parseBody(body, mediaType(headers["content-type"]))) : {};
+  const { uid, resourceVersion } = fieldsOf(options.preconditions);
+  const grace = integerOf(info.query.get("gracePeriodSeconds")) ?? options.gracePeriodSeconds;
+  return {
+    preconditions: {
+      ...(typeof uid === "string" ? { uid } : {}),
+      ...(typeof resourceVersion === "string" ? { resourceVersion } : {}),
+    },
+    gracePeriodSeconds: typeof grace === "number" ? grace : undefined,
+  };
+}
