@@ -283,6 +283,58 @@ describe("the client's own rate limit", () => {
 
 type Reply = Awaited<ReturnType<KubeTransport["send"]>>;
 
+describe("lists that are decoded while they arrive", () => {
+  const take = async (
+    client: KubeClient,
+    timeoutMs?: number,
+  ): Promise<{ answer: unknown; items: object[] }> => {
+    const items: object[] = [];
+    const pods = client.resource(resources.pods);
+    const answer = await pods.listStream?.({ resourceVersion: "0", limit: 2, timeoutMs }, (pod) => {
+      items.push(pod);
+    });
+    return { answer, items };
+  };
+
+  it("hand over objects that look like those of a watch", async () => {
+    const { client, sent } = connect(() =>
+      json(200, { kind: "PodList", metadata: { resourceVersion: "7", continue: "c" }, items: [{}, {}] }),
+    );
+    const pod = { apiVersion: "v1", kind: "Pod" };
+    expect(await take(client)).toEqual({
+      answer: {
+        ok: true,
+        value: { resourceVersion: "7", continue: "c", remainingItemCount: undefined },
+      },
+      items: [pod, pod],
+    });
+    expect(sent[0]?.path).toBe("/api/v1/pods?resourceVersion=0&limit=2");
+  });
+
+  it("are refused as a value", async () => {
+    const { client } = connect(() => json(410, { kind: "Status", code: 410, reason: "Expired" }));
+    expect(await take(client)).toMatchObject({ answer: { ok: false, status: { reason: "Expired" } } });
+  });
+
+  it.each([
+    ["broken off", '{"items":[{"a":1},{"b'],
+    ["no JSON", "<html></html>"],
+    ["with an object that is none", '{"items":[{"a":tru}]}'],
+    ["no list", '{"items":{"a":1}}'],
+  ])("reject when the answer is %s", async (_, text) => {
+    const { client } = connect(() => json(200, undefined, {}, text));
+    await expect(take(client)).rejects.toMatchObject({ code: "ERR_KUBE_PROTOCOL" });
+  });
+
+  it("reject at the deadline when the rest does not come", async () => {
+    const clock = createManualClock();
+    const { client } = connect(() => json(200, undefined, {}, '{"items":[{}', true), { clock });
+    const rejected = expect(take(client, 5_000)).rejects.toMatchObject({ code: "ERR_KUBE_TIMEOUT" });
+    await clock.advance(5_000);
+    await rejected;
+  });
+});
+
 function connect(
   reply: (request: KubeRequest) => Reply | Promise<Reply>,
   options: Omit<KubeClientOptions, "transport"> = {},
