@@ -77,16 +77,16 @@ export function checkMaterial(
     peerTrust: material.peerTrust,
   };
   const { warnings } = ordered;
-  if (contentSha256(identity) === previous?.contentSha256) {
-    return { ok: true, identity, unchanged: true, warnings };
-  }
+  const unchanged = contentSha256(identity) === previous?.contentSha256;
   const found =
-    checkValidity(identity, now) ??
-    (crls && checkRevocationLists(identity, parsed.names, now)) ??
-    checkPath(identity, parsed.names, now) ??
-    (options.allowIdentityChange ? undefined : checkNames(identity, previous)) ??
+    (unchanged
+      ? undefined
+      : (checkValidity(identity, now) ??
+        (crls && checkRevocationLists(identity, parsed.names, now)) ??
+        checkPath(identity, parsed.names, now) ??
+        (options.allowIdentityChange ? undefined : checkNames(identity, previous)))) ??
     checkAnnounced(material, options.announcements);
-  return found ? refused(found, previous) : { ok: true, identity, unchanged: false, warnings };
+  return found ? refused(found, previous) : { ok: true, identity, unchanged, warnings };
 }
 
 /** The end of every refusal: what goes on being served. */

@@ -28,3 +28,22 @@ export {
   type VerdictNotes,
   verdict,
 } from "./admission-verdict.ts";
+export { type AnnotationNames, annotationNames, DEFAULT_ANNOTATION_PREFIX } from "./annotations.ts";
+export type { RolloverNote, RolloverReason } from "./authority-state.ts";
+export type { BundleTarget } from "./ca-bundle.ts";
+export { WebhookError, type WebhookErrorCode } from "./error.ts";
+export {
+  type FollowCertificateOptions,
+  followCertificate,
+  type MountOptions,
+  type OpenMount,
+} from "./follower.ts";
+export type { AcknowledgeOptions } from "./follower-report.ts";
+export { type LeadCertificateOptions, leadCertificate, type ReplicaOptions } from "./leader.ts";
+export type { LeaderWaitReason } from "./leader-plan.ts";
+export type { ProveReplica } from "./leader-proofs.ts";
+export type { LeaderStatus } from "./leader-status.ts";
+export { type LeaseAnnouncement, parseAnnouncement } from "./lease-announcement.ts";
+export type { Replica } from "./replica.ts";
+export { type ServingNames, serviceDnsNames } from "./serving-certificate.ts";
+export { type WatchSecretOptions, watchSecret } from "./watch-secret.ts";

@@ -1,0 +1,162 @@
+import type { KubeObject, Lease, Secret } from "@newleaf/kube";
+import {
+  type Certificate,
+  createTrustBundle,
+  encodeCertificates,
+  parseCertificates,
+  type TrustBundle,
+} from "@newleaf/x509";
+import type { AnnotationNames } from "./annotations.ts";
+import {
+  type AuthorityState,
+  isOwnAuthority,
+  type ParsedAuthorityState,
+  readAuthorityState,
+  trustOf,
+} from "./authority-state.ts";
+import { type BundleTarget, bundledCertificates, encodeBundle, hasBundle, targetKey } from "./ca-bundle.ts";
+import { sha256Hex } from "./lease-announcement.ts";
+import type { Replica } from "./replica.ts";
+import { readServing, type ServingNames, type StoredCertificate, secretText } from "./serving-certificate.ts";
+
+/** What a leader has seen of the world, at one moment. */
+export interface Observation {
+  readonly authority: Secret | undefined;
+  readonly serving: Secret | undefined;
+  readonly lease: Lease | undefined;
+  readonly targets: readonly ObservedTarget[];
+  /** Undefined where replicas are not followed. */
+  readonly replicas: readonly Replica[] | undefined;
+  /** Targets whose last patch failed, by key: not tried again for the moment. */
+  readonly blocked: ReadonlySet<string>;
+  /** SHA-256 of `tls.crt` that a replica, by uid, was proved to serve. */
+  readonly proved: ReadonlyMap<string, string>;
+  /** The trust that every target has carried without a break, by the hash of its PEM, and for how long. */
+  readonly published: { readonly caHash: string; readonly forMs: number } | undefined;
+}
+
+export interface ObservedTarget {
+  readonly target: BundleTarget;
+  /** Undefined where there is none: nobody calls the webhook through it. */
+  readonly object: KubeObject | undefined;
+}
+
+/** How a leader wants it to be. */
+export interface LeaderPolicy {
+  /** Of the serving Secret and the serving Lease. */
+  readonly name: string;
+  readonly identity: string;
+  /** Of this leader and this term alone. */
+  readonly token: string;
+  readonly names: AnnotationNames;
+  readonly serving: ServingNames;
+  readonly leafLifeMs: number;
+  readonly authorityLifeMs: number;
+  readonly backdateMs: number;
+  /** How long API servers may go on using a caBundle that has been replaced. */
+  readonly settleMs: number;
+  /** Whether a handshake has to show what a replica acknowledges. */
+  readonly prove: boolean;
+}
+
+/** An observation, read. */
+export interface Findings {
+  readonly observed: Observation;
+  readonly policy: LeaderPolicy;
+  readonly now: number;
+  readonly state: ParsedAuthorityState;
+  readonly trust: TrustBundle;
+  readonly bundle: string;
+  readonly caPem: string;
+  readonly caHash: string;
+  readonly stored: StoredCertificate | undefined;
+  /** Whether every target carries the bundle. */
+  readonly isPublished: boolean;
+}
+
+const NOTHING: ParsedAuthorityState = {
+  signer: undefined,
+  next: undefined,
+  previous: [],
+  rollover: undefined,
+  damage: [],
+};
+
+/** Parses what was seen. An authority that has expired counts as none. */
+export function readObservation(observed: Observation, policy: LeaderPolicy, now: number): Findings {
+  const { authority, serving } = observed;
+  const state = withoutExpired(authority ? readAuthorityState(authority, policy.names) : NOTHING, now);
+  const trust = trustOf(state);
+  const bundle = encodeBundle(trust);
+  const caPem = encodeCertificates(trust.certificates);
+  return {
+    observed,
+    policy,
+    now,
+    state,
+    trust,
+    bundle,
+    caPem,
+    caHash: sha256Hex(caPem),
+    stored: serving && readServing(serving),
+    isPublished: observed.targets.every(
+      ({ target, object }) => object === undefined || hasBundle(target, object, bundle),
+    ),
+  };
+}
+
+/**
+ * Certificates of authorities that must stay trusted although their keys are lost, because leaves of theirs may be in
+ * use: what the CA Secret still shows, what the serving Secret trusts, and our own in the caBundles.
+ */
+export function salvageAuthorities({ observed, policy, state, now }: Findings): readonly Certificate[] {
+  const bundled = observed.targets.flatMap(({ target, object }) =>
+    object ? bundledCertificates(target, object).filter((found) => isOwnAuthority(found, policy.name)) : [],
+  );
+  return createTrustBundle([
+    ...state.previous,
+    ...servingAuthorities(observed.serving),
+    ...bundled,
+  ]).certificates.filter(({ notAfter }) => now < notAfter.getTime());
+}
+
+/** What the serving Lease has to say. */
+export function leaseAnnotations(
+  stored: StoredCertificate,
+  leaf: Certificate,
+  { names, token }: LeaderPolicy,
+): Record<string, string> {
+  return {
+    [names.certReady]: "true",
+    [names.certHash]: stored.certHash,
+    [names.certValidUntil]: leaf.notAfter.toISOString(),
+    [names.caHash]: stored.caHash,
+    [names.leader]: token,
+  };
+}
+
+/** Keys of targets that do not carry the bundle. */
+export function unpublishedTargets({ observed, bundle }: Findings): readonly string[] {
+  return observed.targets.flatMap(({ target, object }) =>
+    object && !hasBundle(target, object, bundle) ? [targetKey(target)] : [],
+  );
+}
+
+function servingAuthorities(serving: Secret | undefined): readonly Certificate[] {
+  try {
+    return parseCertificates(secretText(serving, "ca.crt"));
+  } catch {
+    return [];
+  }
+}
+
+function withoutExpired<S extends AuthorityState>(state: S, now: number): S {
+  const lives = ({ notAfter }: Certificate): boolean => now < notAfter.getTime();
+  const { signer, next, previous } = state;
+  return {
+    ...state,
+    signer: signer && lives(signer.certificate) ? signer : undefined,
+    next: next && lives(next.certificate) ? next : undefined,
+    previous: previous.filter(lives),
+  };
+}
