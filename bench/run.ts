@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Bench } from "./bench.ts";
+import { followers } from "./followers.ts";
 import { handshakes } from "./handshakes.ts";
 import { helper } from "./helper.ts";
 import { informer } from "./informer.ts";
@@ -18,7 +19,18 @@ import { spiffe } from "./spiffe.ts";
 import { swap } from "./swap.ts";
 import { x509 } from "./x509.ts";
 
-const benches: readonly Bench[] = [swap, handshakes, soak, helper, x509, spiffe, sds, informer, profile];
+const benches: readonly Bench[] = [
+  swap,
+  handshakes,
+  soak,
+  helper,
+  x509,
+  spiffe,
+  sds,
+  informer,
+  followers,
+  profile,
+];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
