@@ -26,7 +26,7 @@ export async function newleaf(argv: readonly string[], host: Partial<ProgramHost
   return { code, stdout: stdout.text(), stderr: stderr.text() };
 }
 
-export function createOutput(): Output & { text(): string } {
+function createOutput(): Output & { text(): string } {
   let text = "";
   const stream = new Writable({
     decodeStrings: false,

@@ -14,7 +14,7 @@ import type { FieldPath } from "../policy/field-path.ts";
 import type { InputProblem } from "./input-problem.ts";
 
 /** One document of a file. */
-export interface ManifestDocument {
+interface ManifestDocument {
   readonly value: unknown;
   /** The line and column, from 1, where a field is written; of the nearest field above it that is. */
   locate(path: FieldPath): Place;

@@ -11,7 +11,7 @@ export function renderText(report: LintReport, style: Style): string {
 }
 
 /** `Deployment shop/web` */
-export function formatObject({ kind, namespace, name }: ObjectName): string {
+function formatObject({ kind, namespace, name }: ObjectName): string {
   return `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name === "" ? "(no name)" : name}`;
 }
 

@@ -10,7 +10,7 @@ export interface CsiVolume {
   readonly names: readonly string[];
 }
 
-export type CsiDriver = "csi.cert-manager.io" | "spiffe.csi.cert-manager.io";
+type CsiDriver = "csi.cert-manager.io" | "spiffe.csi.cert-manager.io";
 
 const drivers: readonly string[] = [
   "csi.cert-manager.io",

@@ -43,9 +43,9 @@ test.each([
     "- { name: tls, csi: { driver: csi.cert-manager.io } }",
   ],
   [
-    "a name without extension in a TLS Secret",
+    "a name without extension, by where it is mounted",
     "mountPath: /app/server.crt, subPath: cert",
-    "- { name: tls, secret: { secretName: web-tls } }",
+    "- { name: tls, secret: { secretName: web } }",
   ],
   [
     "an expression in a TLS volume",
@@ -115,4 +115,6 @@ spec: { secretName: web }
   expect(find(pod)).toEqual([]);
   expect(find(pod + certificate)).toHaveLength(1);
   expect(find(pod + certificate.replace("shop", "other"))).toEqual([]);
+  const keystore = podYaml({ container: mount("mountPath: /a/x, subPath: keystore.p12"), volumes: secret });
+  expect(find(keystore + certificate)).toHaveLength(1);
 });

@@ -53,10 +53,10 @@ function fileBehind(mount: MountView, subPath: string, volume: VolumeContents): 
     volume.files.find(({ path }) => path.startsWith(`${subPath}/`));
   if (found !== undefined) return found;
   if (volume.writer === "csi") return first && { ...first, path: subPath };
-  // A key without an extension may be called what it is where it is mounted.
-  const role = roleOfFileName(mount.mountPath);
-  const [source] = volume.likely;
-  return role === undefined || source === undefined
-    ? undefined
-    : { path: subPath, role, source: source.source };
+  // What has no extension in a Secret may be called what it is where it is mounted.
+  const role = /\.\w+$/.test(subPath) ? undefined : roleOfFileName(mount.mountPath);
+  const [source = ""] = volume.sources;
+  const isTrust = role === "ca" || role === "certificate";
+  const counts = role !== undefined && (isTrust || !source.startsWith("ConfigMap"));
+  return counts ? { path: subPath, role, source } : undefined;
 }

@@ -19,7 +19,8 @@ export function roleOfFileName(path: string, place = ""): FileRole | undefined {
     case "cert":
       return has(caWords) ? "ca" : "certificate";
     case "pem":
-      if (has(keyWords)) return has(tlsWords) || speaksOfTls(place) || words.length === 1 ? "key" : undefined;
+      if (has(keyWords))
+        return has(tlsWords) || speaksOfTls(place) || /^(priv)?key$/.test(stem) ? "key" : undefined;
       if (has(caWords)) return "ca";
       return has(tlsWords) || speaksOfTls(place) ? "certificate" : undefined;
     case "key":

@@ -7,6 +7,8 @@ import { type FileRole, roleOfFileName, speaksOfCa, speaksOfTls } from "./tls-fi
 /** What a volume holds for TLS, as far as its manifest, its mounts and the context say. */
 export interface VolumeContents {
   readonly volume: VolumeView;
+  /** `Secret web-tls`, `ConfigMap ca`, `csi.cert-manager.io`. */
+  readonly sources: readonly string[];
   /** Files that are surely there; others may be. */
   readonly files: readonly VolumeFile[];
   /** Secrets whose keys nothing names, but which are called, or mounted, as ones for TLS are. */
@@ -23,11 +25,10 @@ export interface VolumeFile {
   readonly role: FileRole;
   /** Permission bits. */
   readonly mode: number;
-  /** `Secret web-tls`, `ConfigMap ca`, `csi.cert-manager.io`. */
   readonly source: string;
 }
 
-export interface LikelySecret {
+interface LikelySecret {
   readonly source: string;
   readonly mode: number;
 }
@@ -47,7 +48,7 @@ export function contentsOf(
       file(named("privatekey-file", "tls.key"), "key"),
       file(named("ca-file", "ca.crt"), "ca"),
     ];
-    return { volume, files, likely: [], likelyBundles: [], writer: "csi" };
+    return { volume, sources: [csi.driver], files, likely: [], likelyBundles: [], writer: "csi" };
   }
   const mounts = pod.containers.flatMap((container) =>
     container.mounts.filter((mount) => mount.volume === volume.name),
@@ -57,6 +58,7 @@ export function contentsOf(
   const read = sources.map((source) => readSource(source, { mounts, namespace: pod.namespace, context }));
   return {
     volume,
+    sources: sources.map(describe),
     files: read.flatMap(({ files }) => files),
     likely: read.flatMap(({ likely = [] }) => likely),
     likelyBundles: read.flatMap(({ likelyBundles = [] }) => likelyBundles),
@@ -97,6 +99,10 @@ function sourcesOf({ secret, configMap, projected }: Fields): readonly Source[] 
   ];
 }
 
+function describe({ kind, name }: Source): string {
+  return kind === "Secret" || kind === "ConfigMap" ? `${kind} ${name}` : kind;
+}
+
 interface Surroundings {
   readonly mounts: readonly MountView[];
   readonly namespace: string | undefined;
@@ -107,8 +113,7 @@ type SourceContents = Pick<VolumeContents, "files"> &
   Partial<Pick<VolumeContents, "likely" | "likelyBundles">>;
 
 function readSource(source: Source, around: Surroundings): SourceContents {
-  const name = source.kind === "Secret" || source.kind === "ConfigMap" ? ` ${source.name}` : "";
-  const described = `${source.kind}${name}`;
+  const described = describe(source);
   const file = (path: string, role: FileRole, mode: number = source.defaultMode): VolumeFile => ({
     path,
     role,
@@ -154,7 +159,7 @@ function isOpen(source: Source, known: KnownKeys | undefined): boolean {
   return known === undefined && listOf(source.fields.items).length === 0;
 }
 
-/** Files with a role: those of `items`, else of the keys that are known, else those that a mount's subPath names. */
+/** Files with a role: those of `items`, else of the keys that are known and those that a mount's subPath names. */
 function namedFiles(
   source: Source,
   around: Surroundings,
@@ -169,7 +174,11 @@ function namedFiles(
           path: textOf(item.path) ?? "",
           mode: integerOf(item.mode),
         }))
-      : (known ?? subPathsOf(around.mounts)).map((key) => ({ key, path: key, mode: undefined }));
+      : [...new Set([...(known ?? []), ...subPathsOf(around.mounts)])].map((key) => ({
+          key,
+          path: key,
+          mode: undefined,
+        }));
   return candidates.flatMap(({ key, path, mode }) => {
     const role = roleOfFileName(key, place) ?? roleOfFileName(path, place);
     return role === undefined ? [] : [{ path, role, mode: mode ?? source.defaultMode }];
