@@ -209,6 +209,17 @@ describe("deadlines, limits and signals", () => {
   });
 });
 
+it("a transport's own errors are those of this package when they are of a connection, and bugs when not", async () => {
+  const refused = connect(() =>
+    Promise.reject(Object.assign(new Error("refused"), { code: "ECONNREFUSED" })),
+  );
+  await expect(refused.client.request({ path: "/x" })).rejects.toMatchObject({
+    code: "ERR_KUBE_UNREACHABLE",
+  });
+  const broken = connect(() => Promise.reject(new TypeError("bug")));
+  await expect(broken.client.request({ path: "/x" })).rejects.toThrow(TypeError);
+});
+
 describe("a 401", () => {
   it("renews the credentials once, and the request is sent once more", async () => {
     let refreshed = 0;

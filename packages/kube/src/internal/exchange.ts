@@ -5,6 +5,7 @@ import type { RequestOptions } from "../resource-client.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "../transport.ts";
 import { createRateLimiter } from "./rate-limiter.ts";
 import { createRequestScope, type RequestScope } from "./request-scope.ts";
+import { asTransportError } from "./transport-failure.ts";
 import { WholeAnswer } from "./whole-answer.ts";
 
 export interface ExchangeOptions {
@@ -152,8 +153,9 @@ export function createExchange(options: ExchangeOptions): Exchange {
     leave(open(first).body);
     return open(await attempt(request, scope));
 
-    function open({ status, headers, body }: KubeResponse): OpenAnswer {
-      return { status, headers, body: body[Symbol.asyncIterator](), scope, what: describe(request) };
+    function open(response: KubeResponse): OpenAnswer {
+      const { status, headers } = response;
+      return { status, headers, body: bodyOf(response), scope, what: describe(request) };
     }
   }
 
@@ -178,10 +180,22 @@ export function createExchange(options: ExchangeOptions): Exchange {
         "request answered",
       );
       return response;
-    } catch (error) {
+    } catch (cause) {
+      const error = asTransportError(cause, transport.server);
       logger.debug({ requestId, method, path, err: error, durationMs: durationMs() }, "request failed");
       throw error;
     }
+  }
+
+  function bodyOf({ body }: KubeResponse): AsyncIterator<Uint8Array> {
+    const chunks = body[Symbol.asyncIterator]();
+    return {
+      next: () =>
+        chunks.next().catch((cause: unknown) => {
+          throw asTransportError(cause, transport.server);
+        }),
+      return: async () => (await chunks.return?.()) ?? { done: true, value: undefined },
+    };
   }
 
   function headersOf(request: ApiRequest, requestId: string): Record<string, string> {

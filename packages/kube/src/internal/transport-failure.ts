@@ -15,6 +15,13 @@ export function toTransportError(error: unknown, server: string): KubeError {
   return new KubeError("ERR_KUBE_UNREACHABLE", `${server}: ${why} (${text})`, { cause: error });
 }
 
+/** The same for transports that reject with Node.js's own errors; what is none of a connection is as it was. */
+export function asTransportError(error: unknown, server: string): unknown {
+  const { code } = (error ?? {}) as NodeJS.ErrnoException;
+  const ofConnection = typeof code === "string" && (code in REASONS || isTlsFailure(error));
+  return ofConnection ? toTransportError(error, server) : error;
+}
+
 /** Whether a certificate was the matter, theirs or ours, or TLS itself. */
 export function isTlsFailure(error: unknown): boolean {
   const { code = "", library } = error as NodeJS.ErrnoException & { library?: string };
