@@ -4,6 +4,7 @@ import { createManualClock } from "@newleaf/testing";
 import { applyPatch } from "rfc6902";
 import { expect, test } from "vitest";
 import { answerTo, reviewOf, startAdmissionServer } from "../test/admission-server.ts";
+import { createAdmissionHandler } from "./admission.ts";
 import type { AdmissionRequest } from "./admission-review.ts";
 import { verdict } from "./admission-verdict.ts";
 
@@ -285,4 +286,17 @@ test("what counts reviews may throw", async () => {
   expect((await server.ask(reviewOf())).status).toBe(200);
   expect((await server.ask(reviewOf())).status).toBe(200);
   expect(server.logged.map(({ message }) => message)).toContain("what counts admission reviews failed");
+});
+
+test("options that would answer nothing are refused", () => {
+  const route = { validate: allowAll };
+  for (const options of [
+    {},
+    { routes: { "/a?b": route } },
+    { validate: allowAll, routes: { "/validate": route } },
+  ]) {
+    expect(() => createAdmissionHandler(options)).toThrow(
+      expect.objectContaining({ code: "ERR_WEBHOOK_OPTIONS" }),
+    );
+  }
 });

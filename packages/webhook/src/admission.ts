@@ -15,6 +15,7 @@ import { sendJson } from "./admission-reply.ts";
 import { failureStatus } from "./admission-response.ts";
 import { type AdmissionRefusal, parseAdmissionReview } from "./admission-review.ts";
 import type { MutatingVerdict, ValidatingVerdict } from "./admission-verdict.ts";
+import { WebhookError } from "./error.ts";
 
 export interface AdmissionHandlerOptions {
   /** Answers `/validate`. */
@@ -38,7 +39,7 @@ export interface AdmissionHandlerOptions {
 /**
  * Answers AdmissionReview admission.k8s.io/v1 as a listener of `https.createServer`: every request ends with an
  * AdmissionReview or with a Status that gives the reason, in less time than the API server waits. ConversionReview and
- * TokenReview are left out. Logs who asked for what, never what is in it.
+ * TokenReview are left out. Logs who asked for what, never what is in it. ERR_WEBHOOK_OPTIONS without a path to answer.
  */
 export function createAdmissionHandler(
   options: AdmissionHandlerOptions,
@@ -66,11 +67,18 @@ interface Settings {
 }
 
 function routesOf({ validate, mutate, routes = {} }: AdmissionHandlerOptions): Map<string, AdmissionRoute> {
-  return new Map<string, AdmissionRoute>([
+  const entries: readonly (readonly [string, AdmissionRoute])[] = [
     ...(validate ? [["/validate", { validate }] as const] : []),
     ...(mutate ? [["/mutate", { mutate }] as const] : []),
     ...Object.entries(routes),
-  ]);
+  ];
+  const found = new Map(entries);
+  const unusable = [...found.keys()].find((path) => !/^\/[^?#]*$/.test(path));
+  if (unusable !== undefined || found.size < entries.length || found.size === 0) {
+    const what = unusable ?? (found.size === 0 ? "no path" : "a path that is given twice");
+    throw new WebhookError("ERR_WEBHOOK_OPTIONS", `admission routes: ${what} cannot be answered`);
+  }
+  return found;
 }
 
 async function exchange(
