@@ -34,14 +34,17 @@ export {
   writeUnreadable,
 } from "./hostile-writers.ts";
 export type { WorkloadApiMethod } from "./internal/workload-api-calls.ts";
+export type { ApiListener, ListenOptions } from "./kubernetes/api-listener.ts";
 export type { AuditEntry, AuditLog } from "./kubernetes/audit.ts";
 export type { ActiveFault, Fault, FaultAction, FaultFilter, Faults } from "./kubernetes/faults.ts";
 export type { KubeStore, StoreClock } from "./kubernetes/kube-store.ts";
 export type { WatchItem } from "./kubernetes/kube-watch.ts";
+export type { KubeconfigOptions } from "./kubernetes/kubeconfig.ts";
 export {
   createKubernetesApi,
   type KubernetesApi,
   type KubernetesApiOptions,
+  startKubernetesApi,
 } from "./kubernetes/kubernetes-api.ts";
 export type { ApiRequest, ApiResponse } from "./kubernetes/request-handler.ts";
 export { StatusError } from "./kubernetes/status-error.ts";

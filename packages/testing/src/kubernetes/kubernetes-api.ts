@@ -1,8 +1,10 @@
+import { type ApiListener, type ListenOptions, listenForApi } from "./api-listener.ts";
 import { type AuditLog, createAuditLog } from "./audit.ts";
 import { type Authenticator, createAuthenticator } from "./authentication.ts";
 import { createBootstrapPolicy } from "./bootstrap-policy.ts";
 import { createFaultBook, type Faults } from "./faults.ts";
 import { createKubeStore, type KubeStore, type StoreClock } from "./kube-store.ts";
+import { formatKubeconfig, type KubeconfigOptions } from "./kubeconfig.ts";
 import { allowAll, createRbacAuthorizer } from "./rbac.ts";
 import { type ApiRequest, type ApiResponse, createRequestHandler } from "./request-handler.ts";
 import type { ResourceServer } from "./resource-call.ts";
@@ -47,6 +49,10 @@ export interface KubernetesApi extends AsyncDisposable {
   rotateTokens(): void;
   /** Ends all watches, as a restart does; `history: "lost"` makes versions before now expired. */
   restart(options?: { readonly history?: "kept" | "lost" }): void;
+  /** Serves it on 127.0.0.1 until the listener, or all of it, is disposed of. */
+  listen(options?: ListenOptions): Promise<ApiListener>;
+  /** For the listener that was opened last; throws when there is none. */
+  kubeconfig(options?: KubeconfigOptions): string;
   /** Open watches. */
   readonly watches: number;
 }
@@ -68,6 +74,7 @@ export function createKubernetesApi(options: KubernetesApiOptions = {}): Kuberne
   const authenticator: Authenticator = createAuthenticator({ store, clock, random, groups });
   const audit = createAuditLog(options.auditLimit ?? 10_000);
   const watches = new Set<{ end(): void }>();
+  const listeners: ApiListener[] = [];
 
   const server: ResourceServer = {
     store,
@@ -113,12 +120,32 @@ export function createKubernetesApi(options: KubernetesApiOptions = {}): Kuberne
       for (const watch of [...watches]) watch.end();
       if (history === "lost") store.table.forgetHistory();
     },
+    async listen(listenOptions) {
+      const listener = await listenForApi(handle, listenOptions);
+      listeners.push(listener);
+      return listener;
+    },
+    kubeconfig(of) {
+      const listener = listeners.at(-1);
+      if (!listener) throw new Error("there is no kubeconfig for an API server that does not listen");
+      return formatKubeconfig(listener, authenticator.token, of);
+    },
     get watches() {
       return watches.size;
     },
     async [Symbol.asyncDispose]() {
       for (const watch of [...watches]) watch.end();
       store.close();
+      await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()));
     },
   };
+}
+
+/** Creates one and listens: with a URL, a CA and a kubeconfig. */
+export async function startKubernetesApi(
+  options: KubernetesApiOptions & ListenOptions = {},
+): Promise<KubernetesApi & { readonly listener: ApiListener; readonly url: string }> {
+  const api = createKubernetesApi(options);
+  const listener = await api.listen(options);
+  return Object.assign(api, { listener, url: listener.url });
 }

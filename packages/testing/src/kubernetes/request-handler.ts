@@ -5,6 +5,7 @@ import { disturbBody } from "./disturbed-body.ts";
 import { connectionError, type FaultBook, type FaultSubject, pause } from "./faults.ts";
 import { impersonate } from "./impersonation.ts";
 import type { StoreClock } from "./kube-store.ts";
+import { serveOpenapi } from "./openapi.ts";
 import { type AccessAttributes, type Authorizer, denial } from "./rbac.ts";
 import { isStream, once, type Reply } from "./reply.ts";
 import { parseRequest, type RequestInfo } from "./request-info.ts";
@@ -164,7 +165,7 @@ async function dispatch(
   const { headers, body, signal } = request;
   const discovery = info.resource === undefined && serveDiscovery(store.rows, info, headers.accept ?? "");
   if (discovery) return discovery;
-  if (info.resource === undefined) return servePath(info);
+  if (info.resource === undefined) return serveOpenapi(store.rows.all(), info.path) ?? servePath(info);
   const context = { user, store, authorizer, authenticator };
   const review = serveReview(context, info, body, headers["content-type"]);
   if (review) return review;
