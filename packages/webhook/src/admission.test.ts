@@ -113,6 +113,7 @@ test("what is no review is refused with a Status that says why", async () => {
     await server.ask(reviewOf(), { headers: { "content-encoding": "gzip" } }),
     await server.ask(reviewOf({ name: "x".repeat(1_000) })),
     await server.ask(reviewOf({ name: "x".repeat(1_000) }), { headers: { "transfer-encoding": "chunked" } }),
+    await server.ask(Buffer.from(JSON.stringify(reviewOf({ name: "\xff" })), "latin1")),
     await server.ask({ ...reviewOf(), apiVersion: "admission.k8s.io/v1beta1" }),
     await server.ask({ kind: "ConversionReview", apiVersion: "apiextensions.k8s.io/v1" }),
     await server.ask({ kind: "TokenReview", apiVersion: "authentication.k8s.io/v1" }),
@@ -129,13 +130,14 @@ test("what is no review is refused with a Status that says why", async () => {
       [400, "BadRequest"],
       [400, "BadRequest"],
       [400, "BadRequest"],
+      [400, "BadRequest"],
     ].map(([code, reason]) => [code, code, reason]),
   );
   expect(answers[1]!.headers.allow).toBe("POST");
-  expect(answers[6]!.body.message).toContain('admissionReviewVersions: ["v1"]');
-  expect(answers[7]!.body.message).toContain("ConversionReview is left out");
-  expect(answers[8]!.body.message).toContain("TokenReview is left out");
-  expect(server.records.map(({ outcome }) => outcome)).toEqual(Array(8).fill("refused"));
+  expect(answers[7]!.body.message).toContain('admissionReviewVersions: ["v1"]');
+  expect(answers[8]!.body.message).toContain("ConversionReview is left out");
+  expect(answers[9]!.body.message).toContain("TokenReview is left out");
+  expect(server.records.map(({ outcome }) => outcome)).toEqual(Array(9).fill("refused"));
 });
 
 test("a body that is far too large is answered, although it is still being sent", async () => {
