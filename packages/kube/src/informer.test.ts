@@ -245,7 +245,7 @@ describe("shared_informer_test.go", () => {
   test("TestShutdown: a handler that waits for the end of the informer does not hold it up for ever", async () => {
     const source = scriptedSource([pod("a", "1")]);
     const { clock, informer } = await start(source);
-    informer.addHandler({ add: () => informer[Symbol.asyncDispose]() });
+    informer.addHandler({ add: async () => informer[Symbol.asyncDispose]() });
     await pass(clock, 0);
     const disposal = informer[Symbol.asyncDispose]();
     await pass(clock, 5_000);

@@ -31,8 +31,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   /** Asks for pages of so many objects also where a server would answer from its cache, which ignores pages. */
   readonly pageSize?: number | undefined;
   /**
-   * Streams the first state as a watch (`sendInitialEvents`) and falls back to a list where that fails. Default false:
-   * in JSON it costs a real API server, and us, about twice the list.
+   * Streams each whole state as a watch (`sendInitialEvents`) and falls back to a list where that fails. Default false:
+   * in JSON it takes longer than a list, which is decoded as a stream too (docs/decisions/0009).
    */
   readonly watchList?: boolean | undefined;
   /** Until that stream must have said that it is complete. Default 30 s. */

@@ -35,8 +35,7 @@ export function isInvalid(error: unknown): boolean {
 /** A failure after which a watch can go on where it was, so that no list is needed: nobody there, or too busy. */
 export function isWatchRetriable(error: unknown): boolean {
   const status = statusOf(error);
-  if (status) return status.code === 429 || status.code > 500;
-  return error instanceof KubeError && error.code !== "ERR_KUBE_CLOSED" && error.code !== "ERR_KUBE_CONFIG";
+  return status === undefined || status.code === 429 || status.code > 500;
 }
 
 export function retryAfterOf(error: unknown): number | undefined {
