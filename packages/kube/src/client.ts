@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "./clock.ts";
+import { KubeError } from "./error.ts";
 import { createExchange, type Exchange } from "./internal/exchange.ts";
 import { readAnswer } from "./internal/read-answer.ts";
 import { createResourceClient } from "./internal/resource-requests.ts";
@@ -63,6 +64,9 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     server: options.transport.server,
     resource: (type, of = {}) => createResourceClient(exchange, type, of.namespace),
     async request<T>({ method = "GET", path, body, ...rest }: RawRequest): Promise<Answer<T>> {
+      if (!/^\/[\x21-\x7e]*$/.test(path)) {
+        throw new KubeError("ERR_KUBE_CONFIG", `not a path of the API server: ${JSON.stringify(path)}`);
+      }
       const answer = await exchange.fetch({
         ...rest,
         method,

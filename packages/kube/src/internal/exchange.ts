@@ -3,10 +3,12 @@ import { KubeError } from "../error.ts";
 import type { Logger } from "../logger.ts";
 import type { RequestOptions } from "../resource-client.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "../transport.ts";
+import { leave, type OpenAnswer, readBody } from "./open-answer.ts";
 import { createRateLimiter } from "./rate-limiter.ts";
+import { createRequestIds } from "./request-ids.ts";
 import { createRequestScope, type RequestScope } from "./request-scope.ts";
 import { asTransportError } from "./transport-failure.ts";
-import { WholeAnswer } from "./whole-answer.ts";
+import type { WholeAnswer } from "./whole-answer.ts";
 
 export interface ExchangeOptions {
   readonly transport: KubeTransport;
@@ -20,21 +22,11 @@ export interface ExchangeOptions {
   readonly maxEventBytes: number;
 }
 
-export interface ApiRequest extends RequestOptions {
+interface ApiRequest extends RequestOptions {
   readonly method: KubeRequest["method"];
   readonly path: string;
   readonly body?: string;
   readonly contentType?: string;
-}
-
-/** An answer of which the status is known and the body is still to come. `scope.abort()` ends it. */
-export interface OpenAnswer {
-  readonly status: number;
-  readonly headers: KubeResponse["headers"];
-  readonly body: AsyncIterator<Uint8Array>;
-  readonly scope: RequestScope;
-  /** Method and URL, for messages. */
-  readonly what: string;
 }
 
 /** Requests and their answers as octets: rate limit, deadlines, ids, credentials renewed once upon a 401. */
@@ -150,7 +142,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
     const first = await attempt(request, scope);
     if (first.status !== 401 || transport.refresh === undefined) return open(first);
     if (!(await scope.race(transport.refresh(first)))) return open(first);
-    leave(open(first).body);
+    // Read to its end, so that its connection is free for the second attempt.
+    await readBody(open(first), options.maxAnswerBytes).catch(() => {});
     return open(await attempt(request, scope));
 
     function open(response: KubeResponse): OpenAnswer {
@@ -215,44 +208,4 @@ export function createExchange(options: ExchangeOptions): Exchange {
   function closedError(): KubeError {
     return new KubeError("ERR_KUBE_CLOSED", `the client of ${transport.server} was closed`);
   }
-}
-
-async function readBody(answer: OpenAnswer, maxBytes: number): Promise<WholeAnswer> {
-  const { status, headers, body, scope, what } = answer;
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const read = async (): Promise<void> => {
-    for (let step = await body.next(); !step.done; step = await body.next()) {
-      length += step.value.length;
-      if (length > maxBytes) {
-        leave(body);
-        throw new KubeError("ERR_KUBE_PROTOCOL", `${what}: the answer has more than ${maxBytes} octets`);
-      }
-      chunks.push(step.value);
-    }
-  };
-  try {
-    await scope.race(read());
-  } catch (error) {
-    leave(body);
-    throw error;
-  }
-  return new WholeAnswer({ status, headers, octets: Buffer.concat(chunks, length), what });
-}
-
-/** Ends an answer that nobody reads any more; what that comes to is of no interest. */
-export function leave(body: AsyncIterator<Uint8Array>): void {
-  body.return?.().catch(() => {});
-}
-
-/** Ids that no two clients share: twelve digits of the client, then a number. */
-function createRequestIds(random: () => number): () => string {
-  const client = Math.floor(random() * 2 ** 48)
-    .toString(16)
-    .padStart(12, "0");
-  let number = 0;
-  return () => {
-    number += 1;
-    return `${client}-${number}`;
-  };
 }

@@ -32,7 +32,7 @@ export async function readKubeconfig(
 }
 
 /** Throws ERR_KUBE_CONFIG, which names the file and the place in it. */
-export function parseKubeconfig(text: string, file: string): KubeconfigDocument {
+function parseKubeconfig(text: string, file: string): KubeconfigDocument {
   const top = new Fields(parseYaml(text, file), `kubeconfig ${file}`, dirname(file));
   return {
     files: [file],

@@ -1,6 +1,6 @@
 import { KubeError } from "../error.ts";
 import type { KubeList, KubeObject } from "../kube-object.ts";
-import { leave, type OpenAnswer } from "./exchange.ts";
+import { leave, type OpenAnswer } from "./open-answer.ts";
 import { readList } from "./read-list.ts";
 import { createListItemSplitter } from "./split-list-items.ts";
 import { WholeAnswer } from "./whole-answer.ts";

@@ -9,7 +9,7 @@ import { type ConnectionOptions, type Connections, createConnections } from "./c
 import { createMaterialFiles, digestOf } from "./material-files.ts";
 
 /** What a request is sent over. */
-export interface ConnectionLease {
+interface ConnectionLease {
   readonly digest: string;
   readonly open: (options: RequestOptions) => ClientRequest;
   readonly dropIdle: () => void;

@@ -2,8 +2,8 @@ import type { Clock } from "../clock.ts";
 import { KubeError } from "../error.ts";
 import type { KubeObject } from "../kube-object.ts";
 import type { WatchEvent, WatchStream } from "../watch-event.ts";
-import { leave, type OpenAnswer } from "./exchange.ts";
 import { LineSplitter } from "./line-splitter.ts";
+import { leave, type OpenAnswer } from "./open-answer.ts";
 import { toStatusFailure, type WireStatus } from "./read-answer.ts";
 
 /** The events of a watch that the server has accepted. */
