@@ -3,6 +3,7 @@ import { equalJson, isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { type ListPage, type ListRequest, listObjects } from "./kube-list.ts";
 import { formatTime, type KubeObject, keyOf } from "./kube-object.ts";
 import { type WatchItem, type WatchRequest, watchObjects } from "./kube-watch.ts";
+import { newUid } from "./new-uid.ts";
 import { createObjectTable, type ObjectTable } from "./object-table.ts";
 import type { ResourceRow } from "./resource-table.ts";
 import { createRowIndex, type RowIndex } from "./row-index.ts";
@@ -194,15 +195,4 @@ function sameAsStored(a: KubeObject, b: KubeObject): boolean {
     metadata,
   });
   return equalJson(bare(a), bare(b));
-}
-
-/** RFC 9562 version 4. */
-function newUid(random: () => number): string {
-  const hex = Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16));
-  hex[12] = "4";
-  hex[16] = "89ab"[Math.floor(random() * 4)] ?? "8";
-  const text = hex.join("");
-  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join(
-    "-",
-  );
 }

@@ -1,7 +1,10 @@
+import { type CallWebhook, createAdmission } from "./admission.ts";
+import { createAdmittedWriter } from "./admitted-write.ts";
 import { type ApiListener, type ListenOptions, listenForApi } from "./api-listener.ts";
 import { type AuditLog, createAuditLog } from "./audit.ts";
 import { type Authenticator, createAuthenticator } from "./authentication.ts";
 import { createBootstrapPolicy } from "./bootstrap-policy.ts";
+import { createWebhookCaller, type ResolveService } from "./call-webhook.ts";
 import { createFaultBook, type Faults } from "./faults.ts";
 import { createKubeStore, type KubeStore, type StoreClock } from "./kube-store.ts";
 import { formatKubeconfig, type KubeconfigOptions } from "./kubeconfig.ts";
@@ -26,6 +29,12 @@ export interface KubernetesApiOptions {
   readonly auditLimit?: number;
   /** Keeps `managedFields`, as server-side apply needs them; default true. Without them writes cost less. */
   readonly managedFields?: boolean;
+  /** Where webhooks that name a Service are called; they fail without it. */
+  readonly resolveService?: ResolveService;
+  /** How webhooks are called; over HTTPS by default. */
+  readonly callWebhook?: CallWebhook;
+  /** How long after it changed a webhook configuration is heeded, as by the informer of an API server; 0. */
+  readonly webhookConfigDelayMs?: number;
 }
 
 /**
@@ -75,18 +84,24 @@ export function createKubernetesApi(options: KubernetesApiOptions = {}): Kuberne
   const audit = createAuditLog(options.auditLimit ?? 10_000);
   const watches = new Set<{ end(): void }>();
   const listeners: ApiListener[] = [];
+  const webhooks = createWebhookCaller(options.resolveService);
+  const admission = createAdmission({
+    store,
+    clock,
+    random,
+    configDelayMs: options.webhookConfigDelayMs ?? 0,
+    callWebhook: options.callWebhook ?? webhooks.call,
+  });
 
   const server: ResourceServer = {
     store,
     clock,
     random,
+    managedFields: options.managedFields ?? true,
     bookmarkMs: options.bookmarkMs ?? 60_000,
-    async write(_call, plan, dryRun) {
-      const planned = plan();
-      const settled = store.settle(planned, planned.draft);
-      return dryRun ? settled : store.commit(planned, settled);
-    },
-    admitDelete: async () => {},
+    write: createAdmittedWriter(store, admission),
+    admitDelete: (call, oldObject, dryRun) =>
+      admission.validate({ call, operation: "DELETE", object: undefined, oldObject, dryRun }),
     disturb: (call, item) => faults.disturb({ info: call.info, user: call.user.name }, item),
     expiredAsStatus: () => faults.expiredAsStatus,
     opened(watch) {
@@ -136,6 +151,7 @@ export function createKubernetesApi(options: KubernetesApiOptions = {}): Kuberne
     async [Symbol.asyncDispose]() {
       for (const watch of [...watches]) watch.end();
       store.close();
+      webhooks.close();
       await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()));
     },
   };

@@ -1,7 +1,9 @@
 import type { KubeObject } from "./kube-object.ts";
 import type { KubeStore, StoreClock } from "./kube-store.ts";
 import type { WatchItem } from "./kube-watch.ts";
+import type { Manager } from "./managed-fields.ts";
 import type { RequestInfo } from "./request-info.ts";
+import { apiVersionOf } from "./resource-name.ts";
 import type { ResourceRow } from "./resource-table.ts";
 import { badRequest, invalid } from "./status-error.ts";
 import type { UserInfo } from "./user-info.ts";
@@ -27,6 +29,8 @@ export interface ResourceServer {
   readonly clock: StoreClock;
   readonly random: () => number;
   readonly bookmarkMs: number;
+  /** Whether `managedFields` are kept. */
+  readonly managedFields: boolean;
   /** Carries a write through admission to the store; with `dryRun` it is not kept. */
   write(call: ResourceCall, plan: () => WritePlan, dryRun: boolean): Promise<KubeObject>;
   admitDelete(call: ResourceCall, object: KubeObject, dryRun: boolean): Promise<void>;
@@ -36,12 +40,6 @@ export interface ResourceServer {
   expiredAsStatus(): boolean;
   /** Told of each open watch, so that all can be ended; what it returns, of its end. */
   opened(watch: { end(): void }): () => void;
-}
-
-/** Who writes, as `managedFields` calls it. */
-export interface FieldManager {
-  readonly name: string;
-  readonly force: boolean;
 }
 
 export function isDryRun({ info }: ResourceCall): boolean {
@@ -54,12 +52,16 @@ export function isDryRun({ info }: ResourceCall): boolean {
   ]);
 }
 
-/** By the query, or what the User-Agent begins with. */
-export function fieldManagerOf({ info, headers }: ResourceCall): FieldManager {
+/** Who writes, by the query or by what the User-Agent begins with. */
+export function managerOf(call: ResourceCall, operation: Manager["operation"], now: number): Manager {
+  const { info, headers, row } = call;
   const agent = headers["user-agent"]?.split("/", 1)[0] ?? "";
   return {
     name: info.query.get("fieldManager") || agent.slice(0, 128) || "unknown",
-    force: info.query.get("force") === "true",
+    operation,
+    apiVersion: apiVersionOf(row),
+    subresource: info.subresource,
+    now,
   };
 }
 

@@ -1,5 +1,6 @@
 import { cloneJson, equalJson, fieldsOf, type JsonObject } from "./json.ts";
 import { formatTime, type KubeObject, type ObjectMeta } from "./kube-object.ts";
+import { trackUpdate } from "./managed-fields.ts";
 import type { NameRule } from "./names.ts";
 import type { ResourceRow } from "./resource-table.ts";
 import { invalid, type StatusCause } from "./status-error.ts";
@@ -25,7 +26,15 @@ export function settleWrite(context: SettleContext, plan: WritePlan, admitted: K
     ...(plan.subresource === "status" ? [] : row.validate(settled, old)),
   ];
   if (faults.length > 0) throw invalid(row, plan.name, faults);
-  return settled;
+  return withManagers(plan, settled);
+}
+
+/** Clients send back the managers that they read; whose they are now is for the server to say. */
+function withManagers({ row, old, manager }: WritePlan, settled: KubeObject): KubeObject {
+  if (!manager) return settled;
+  const managedFields = trackUpdate(row, old, settled, manager);
+  const { managedFields: _sent, ...metadata } = settled.metadata;
+  return { ...settled, metadata: managedFields.length > 0 ? { ...metadata, managedFields } : metadata };
 }
 
 function settleCreate(context: SettleContext, row: ResourceRow, object: KubeObject): KubeObject {

@@ -8,11 +8,13 @@ import { jsonPatch, mergePatch } from "./patch.ts";
 import { selectionOf, shownAs } from "./read-handlers.ts";
 import type { Reply } from "./reply.ts";
 import type { Representation } from "./representation.ts";
-import { integerOf, isDryRun, type ResourceCall, type ResourceServer } from "./resource-call.ts";
+import { integerOf, isDryRun, managerOf, type ResourceCall, type ResourceServer } from "./resource-call.ts";
+import { apiVersionOf } from "./resource-name.ts";
 import { fromScale, scaleOf } from "./scale.ts";
-import { badRequest, notFound, StatusError } from "./status-error.ts";
+import { applyConfiguration } from "./server-side-apply.ts";
+import { badRequest, invalid, notFound, StatusError } from "./status-error.ts";
 import { strategicMerge } from "./strategic-merge.ts";
-import type { Subresource, WriteTarget } from "./write-plan.ts";
+import type { Subresource, WritePlan, WriteTarget } from "./write-plan.ts";
 
 export async function createObject(
   server: ResourceServer,
@@ -24,7 +26,7 @@ export async function createObject(
   const { namespace } = targetOf(call);
   const created = await server.write(
     call,
-    () => server.store.planCreate({ row, namespace }, body),
+    () => managed(server, call, server.store.planCreate({ row, namespace }, body)),
     isDryRun(call),
   );
   return { status: 201, body: show.object(created) };
@@ -42,7 +44,8 @@ export async function updateObject(
   if (!exists && row.createOnUpdate && info.subresource === undefined) {
     const { resourceVersion, ...metadata } = fieldsOf(body.metadata);
     const named = { ...body, metadata: { ...metadata, name: target.name } };
-    const plan = () => server.store.planCreate({ row, namespace: target.namespace }, named);
+    const plan = () =>
+      managed(server, call, server.store.planCreate({ row, namespace: target.namespace }, named));
     return { status: 201, body: show.object(await server.write(call, plan, isDryRun(call))) };
   }
   return change(server, call, show, (current) =>
@@ -58,6 +61,7 @@ export async function patchObject(
 ): Promise<Reply> {
   const { info } = call;
   const type = mediaType(call.headers["content-type"]);
+  if (type === "application/apply-patch+yaml") return applyObject(server, call, show);
   const apply = patches[type];
   if (!apply) throw unsupportedPatch();
   const patch = parseBody(call.body, type);
@@ -66,6 +70,40 @@ export async function patchObject(
     if (info.subresource !== "scale") return apply(current, patch, call);
     return fromScale(current, apply(scaleOf(current), patch, call));
   });
+}
+
+/** Server-side apply; creates what does not exist. */
+async function applyObject(server: ResourceServer, call: ResourceCall, show: Representation): Promise<Reply> {
+  const { row, info } = call;
+  if (info.subresource === "scale") throw unsupportedPatch();
+  const configuration = parseObjectBody(call.body, "application/yaml", row.kind);
+  if (!info.query.get("fieldManager")) {
+    const message = "Required value: is required for apply patch";
+    throw invalid({ group: "meta.k8s.io", kind: "PatchOptions" }, "", [
+      { reason: "FieldValueRequired", message, field: "fieldManager" },
+    ]);
+  }
+  if (fieldsOf(configuration.metadata).managedFields !== undefined) {
+    throw badRequest("metadata.managedFields must be nil");
+  }
+  const manager = {
+    ...managerOf(call, "Apply", server.clock.now()),
+    force: info.query.get("force") === "true",
+  };
+  const target = targetOf(call);
+  const { namespace, name } = target;
+  const exists = server.store.table.get(row.storage, keyOf(namespace, name)) !== undefined;
+  const plan = (): WritePlan => {
+    if (server.store.table.get(row.storage, keyOf(namespace, name))) {
+      const make = (current: KubeObject) => applyConfiguration(row, current, configuration, manager);
+      return { ...server.store.planUpdate(target, make), unconditional: true };
+    }
+    const empty: KubeObject = { apiVersion: apiVersionOf(row), kind: row.kind, metadata: { name } };
+    const created = applyConfiguration(row, empty, configuration, manager);
+    return server.store.planCreate({ row, namespace }, created);
+  };
+  const applied = await server.write(call, plan, isDryRun(call));
+  return { status: exists ? 200 : 201, body: shownAs(call, applied, show) };
 }
 
 export function unsupportedPatch(): StatusError {
@@ -91,8 +129,19 @@ async function change(
   make: (current: KubeObject) => JsonObject,
 ): Promise<Reply> {
   const target = targetOf(call);
-  const changed = await server.write(call, () => server.store.planUpdate(target, make), isDryRun(call));
+  const plan = (): WritePlan => {
+    const planned = managed(server, call, server.store.planUpdate(target, make));
+    // A patch applies to whatever is there; one that names a version is held to it when it is planned again.
+    return call.info.verb === "patch" ? { ...planned, unconditional: true } : planned;
+  };
+  const changed = await server.write(call, plan, isDryRun(call));
   return { status: 200, body: shownAs(call, changed, show) };
+}
+
+/** With the writer as the owner of what changes. */
+function managed(server: ResourceServer, call: ResourceCall, plan: WritePlan): WritePlan {
+  if (!server.managedFields) return plan;
+  return { ...plan, manager: managerOf(call, "Update", server.clock.now()) };
 }
 
 export async function deleteObject(

@@ -1,6 +1,7 @@
 import { checkDecodes } from "./decoding.ts";
 import { cloneJson, fieldsOf, type JsonObject } from "./json.ts";
 import { asKubeObject, type KubeObject, keyOf } from "./kube-object.ts";
+import type { Manager } from "./managed-fields.ts";
 import type { ObjectTable } from "./object-table.ts";
 import { apiVersionOf } from "./resource-name.ts";
 import { type ResourceRow, toServed, toStored } from "./resource-table.ts";
@@ -35,6 +36,8 @@ export interface WritePlan extends WriteTarget {
   readonly draft: KubeObject;
   /** Without a version of its own, so that a change in between is no conflict. */
   readonly unconditional: boolean;
+  /** Who becomes the owner of what changes; undefined when that is not kept, or has been settled by an apply. */
+  readonly manager?: Manager | undefined;
 }
 
 export interface PlanContext {
