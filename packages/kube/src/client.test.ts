@@ -110,6 +110,11 @@ describe("paths, queries and bodies", () => {
   });
 });
 
+it.each(["version", "/a b", "/ü", ""])("refuses the raw path %j", async (path) => {
+  const { client } = connect(() => json(200, {}));
+  await expect(client.request({ path })).rejects.toMatchObject({ code: "ERR_KUBE_CONFIG" });
+});
+
 describe("refusals", () => {
   it("are values with reason, details, when to try again, and the id in the server's log", async () => {
     const details = { name: "a", kind: "pods", retryAfterSeconds: 2 };

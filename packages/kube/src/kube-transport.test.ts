@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import net, { type AddressInfo } from "node:net";
 import { createManualClock, createTestAuthority } from "@newleaf/testing";
 import { describe, expect, it } from "vitest";
@@ -55,6 +56,40 @@ describe("connections", () => {
     await expect(written).rejects.toMatchObject({ code: "ERR_KUBE_UNREACHABLE" });
     expect(server.requests.map(({ method }) => method)).toEqual(["GET", "GET"]);
   });
+});
+
+describe("connections that are idle", () => {
+  it("end after a while, and a watch on which nothing happens does not", async () => {
+    await using server = await startLoopbackServer((request, response) => {
+      if (request.url === "/watch") response.flushHeaders();
+      else response.end("ok");
+    });
+    await using transport = createKubeTransport(configOf(server.url), { idleTimeoutMs: 50 });
+    const watch = await transport.send(get("/watch"));
+    await text((await transport.send(get("/"))).body);
+    const [watching, idle] = server.sockets;
+    if (!idle?.destroyed) await once(idle as net.Socket, "close");
+    expect(watching?.destroyed).toBe(false);
+    await watch.body[Symbol.asyncIterator]().return?.();
+  });
+
+  it.skipIf(!existsSync("/proc/net/tcp"))(
+    "are probed by TCP, so that one whose other end is gone is noticed",
+    async () => {
+      await using server = await startLoopbackServer((_, response) => response.end("ok"), { identity });
+      await using transport = createKubeTransport(configOf(server.url, { tls: trusted }));
+      await text((await transport.send(get("/"))).body);
+      const remote = `:${server.port.toString(16).toUpperCase().padStart(4, "0")}`;
+      const ours = readFileSync("/proc/net/tcp", "utf8")
+        .split("\n")
+        .map((line) => line.trim().split(/\s+/));
+      const [timer = "", due = ""] =
+        ours.find(([, , to, state]) => to?.endsWith(remote) && state === "01")?.[5]?.split(":") ?? [];
+      // 2 is the keep-alive timer (proc_net_tcp); in hundredths of a second.
+      expect(Number(timer)).toBe(2);
+      expect(Number.parseInt(due, 16)).toBeLessThanOrEqual(1_500);
+    },
+  );
 });
 
 describe("ends", () => {
@@ -216,6 +251,17 @@ describe("who the server is", () => {
     await using transport = createKubeTransport(configOf("https://127.0.0.1:1", { tls: { ca: { pem } } }));
     await expect(transport.send(get("/"))).rejects.toMatchObject({ code: "ERR_KUBE_CONFIG" });
   });
+});
+
+it("a credential that goes over the network in clear is warned about", () => {
+  const warnings: string[] = [];
+  const warn = (_: object, message: string): void => void warnings.push(message);
+  const logger = { debug: () => {}, info: () => {}, warn, error: () => {} };
+  createKubeTransport(configOf("http://127.0.0.1:8001", { user: { token: "t" } }), { logger });
+  createKubeTransport(configOf("http://kube.test", {}), { logger });
+  expect(warnings).toEqual([]);
+  createKubeTransport(configOf("http://kube.test", { user: { token: "t" } }), { logger });
+  expect(warnings).toEqual(["credentials are sent in clear: the API server's URL is http"]);
 });
 
 describe("who we are", () => {

@@ -5,6 +5,7 @@ import { createCredentials } from "./internal/credentials.ts";
 import { impersonationHeaders } from "./internal/impersonation-headers.ts";
 import { createRotatingConnections } from "./internal/rotating-connections.ts";
 import { sendRequest } from "./internal/send-request.ts";
+import { isLoopback } from "./internal/server-url.ts";
 import { isTlsFailure, toTransportError } from "./internal/transport-failure.ts";
 import type { KubeConfig } from "./kube-config.ts";
 import type { Environment } from "./kubeconfig.ts";
@@ -51,9 +52,7 @@ export function createKubeTransport(config: KubeConfig, options: KubeTransportOp
   /** With what an answer was had, for when it was a refusal. */
   const sentWith = new WeakMap<KubeResponse, { readonly credential: Credential; readonly digest: string }>();
   let closed = false;
-  if (config.tls.insecureSkipVerify) {
-    logger.warn({ server, origin: config.origin }, "API server is not verified: insecure-skip-tls-verify");
-  }
+  warnOfExposure(config, server, logger);
 
   return {
     server,
@@ -120,4 +119,15 @@ export function createKubeTransport(config: KubeConfig, options: KubeTransportOp
 function isClosed(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === "ECONNRESET" || code === "EPIPE";
+}
+
+function warnOfExposure({ tls, user, origin }: KubeConfig, server: string, logger: Logger): void {
+  if (tls.insecureSkipVerify) {
+    logger.warn({ server, origin }, "API server is not verified: insecure-skip-tls-verify");
+  }
+  const { protocol, hostname } = new URL(server);
+  const secret = user.token ?? user.tokenFile ?? user.password ?? user.exec;
+  if (protocol === "http:" && secret !== undefined && !isLoopback(hostname)) {
+    logger.warn({ server, origin }, "credentials are sent in clear: the API server's URL is http");
+  }
 }

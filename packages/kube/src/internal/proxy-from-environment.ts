@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import type { Environment } from "../kubeconfig.ts";
+import { isLoopback } from "./server-url.ts";
 
 /**
  * The proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY (or lower case) name for a URL, read as Go's httpproxy does:
@@ -41,8 +42,4 @@ function inSubnet(rule: string, host: string): boolean {
   const list = new BlockList();
   list.addSubnet(net, Number(prefix), type);
   return list.check(host, type);
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }

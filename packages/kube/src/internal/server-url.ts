@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { KubeError } from "../error.ts";
 
 /** The URL of an API server, which may have a path. Throws ERR_KUBE_CONFIG, without the URL where it may be a secret. */
@@ -22,4 +22,10 @@ export function parseServerUrl(server: string, where: string): URL {
 /** Host and port as they stand in a URL: IPv6 in brackets. */
 export function hostPort(host: string, port: string): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+/** Of a host as it stands in a URL, or without the brackets. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, "");
+  return bare === "localhost" || bare === "::1" || (isIP(bare) === 4 && bare.startsWith("127."));
 }
