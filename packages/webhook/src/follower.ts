@@ -1,5 +1,6 @@
 import {
   type Clock,
+  type Freshness,
   type Informer,
   type Lease,
   type Logger,
@@ -40,10 +41,24 @@ export interface FollowCertificateOptions {
   readonly annotationPrefix?: string | undefined;
   /** Ends the wait for the first certificate; afterwards only disposal ends the source. */
   readonly signal?: AbortSignal | undefined;
+  /** Handed, at once, what tells at any time how the follower is doing, while it waits for a first one too. */
+  readonly onStart?: ((status: () => FollowerStatus) => void) | undefined;
   readonly clock?: Clock | undefined;
   readonly logger?: Logger | undefined;
   /** From 0 to below 1. */
   readonly random?: (() => number) | undefined;
+}
+
+/** How a follower is doing. Hashes are of the octets of `tls.crt`, SHA-256 in lower-case hex. */
+export interface FollowerStatus {
+  readonly announced: string | undefined;
+  readonly loaded: string | undefined;
+  /** What is announced is not what is loaded. */
+  readonly behind: boolean;
+  /** What there is no certificate, or no newer one, for the lack of; undefined when nothing is waited for. */
+  readonly waitingFor: string | undefined;
+  /** Of the watch of the Lease. */
+  readonly lease: Freshness;
 }
 
 /** Opens the source of the files' contents, which must ask `announcements` before it takes an identity. */
@@ -126,6 +141,7 @@ class Follower {
   }
 
   async start(): Promise<IdentitySource> {
+    this.#options.onStart?.(() => this.#status());
     const seen = (): void => this.#onLease();
     this.#informer.addHandler({ add: seen, update: seen, delete: seen });
     this.#source = await this.#open();
@@ -292,6 +308,17 @@ class Follower {
         this.#reload = undefined;
         this.#evaluate();
       });
+  }
+
+  #status(): FollowerStatus {
+    const behind = this.#isBehind();
+    return {
+      announced: this.#announced?.certHash,
+      loaded: this.#loaded?.certHash,
+      behind,
+      waitingFor: behind || !this.#loaded ? this.#describeWait() : undefined,
+      lease: this.#informer.freshness(),
+    };
   }
 
   #describeWait(): string {

@@ -34,6 +34,7 @@ export type { BundleTarget } from "./ca-bundle.ts";
 export { WebhookError, type WebhookErrorCode } from "./error.ts";
 export {
   type FollowCertificateOptions,
+  type FollowerStatus,
   followCertificate,
   type MountOptions,
   type OpenMount,
