@@ -14,7 +14,6 @@ import {
   type IdentityMaterial,
   type IdentitySource,
   RotationError,
-  type WatchFilesOptions,
   watchFiles,
 } from "@newleaf/rotation";
 import { encodeCertificates } from "@newleaf/x509";
@@ -64,12 +63,15 @@ export interface FollowerStatus {
 /** Opens the source of the files' contents, which must ask `announcements` before it takes an identity. */
 export type OpenMount = (options: MountOptions) => Promise<IdentitySource>;
 
-export type MountOptions = Required<
-  Pick<
-    WatchFilesOptions,
-    "announcements" | "signal" | "firstTimeoutMs" | "clock" | "logger" | "allowIdentityChange"
-  >
->;
+/** Options that `watchFiles` and `watchSecret` both take. */
+export interface MountOptions {
+  readonly announcements: Announcements;
+  readonly allowIdentityChange: boolean;
+  readonly firstTimeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
 
 /**
  * The certificate that a leader announces in its Lease, as an identity source: of what is mounted, only what the Lease

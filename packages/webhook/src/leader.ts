@@ -156,7 +156,7 @@ class Leader implements AsyncDisposable {
     const found = readObservation(
       {
         ...seen,
-        blocked: new Set([...this.#pace.blocked()].map((key) => key.replace(BUNDLE, ""))),
+        blocked: new Set([...this.#pace.blocked()].map((key) => key.split(BUNDLE).at(-1) ?? key)),
         proved: this.#proofs.proved,
         published: this.#published && {
           caHash: this.#published.caHash,
@@ -238,11 +238,14 @@ class Leader implements AsyncDisposable {
 
   /** Somebody who also keeps a caBundle, with another content, is not answered at full speed. */
   #settleWith(key: string): void {
+    this.#pace.succeeded(key);
+    if (!key.startsWith(BUNDLE)) return;
     const now = this.#clock.monotonic();
     const before = this.#written.get(key) ?? Number.NEGATIVE_INFINITY;
     this.#written.set(key, now);
-    if (key.startsWith(BUNDLE) && now - before < CONTEST_MS) this.#pace.failed(key, { soon: true });
-    else this.#pace.succeeded(key);
+    const contest = `contest for ${key}`;
+    if (now - before < CONTEST_MS) this.#pace.failed(contest, { soon: true });
+    else this.#pace.succeeded(contest);
   }
 
   /** Targets wait by themselves, so that one that cannot be written does not keep the others waiting. */
@@ -252,7 +255,7 @@ class Leader implements AsyncDisposable {
   }
 }
 
-/** In front of the key of a target. */
+/** Stands before the target in keys. */
 const BUNDLE = "caBundle of ";
 
 function keyOf(step: LeaderWrite): string {

@@ -23,7 +23,9 @@ export function createRetryPace(clock: Clock, random: () => number): RetryPace {
     failed(key, { retryAfterMs = 0, soon = false } = {}) {
       const count = (failures.get(key)?.count ?? 0) + 1;
       const full = Math.min(LONGEST_MS, (soon ? SOONEST_MS : FIRST_MS) * 2 ** Math.min(count - 1, 20));
-      const waitMs = Math.max(Math.min(retryAfterMs, LONGEST_MS), full / 2 + (full / 2) * random());
+      const waitMs = Math.ceil(
+        Math.max(Math.min(retryAfterMs, LONGEST_MS), full / 2 + (full / 2) * random()),
+      );
       failures.set(key, { count, until: clock.monotonic() + waitMs });
       return waitMs;
     },
@@ -35,7 +37,7 @@ export function createRetryPace(clock: Clock, random: () => number): RetryPace {
     nextMs() {
       const now = clock.monotonic();
       const waits = [...failures.values()].map(({ until }) => until - now).filter((ms) => ms > 0);
-      return Math.min(...waits);
+      return Math.ceil(Math.min(...waits));
     },
   };
 }
