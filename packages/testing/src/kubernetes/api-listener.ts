@@ -7,6 +7,7 @@ import type { TLSSocket } from "node:tls";
 import { createTestAuthority, type TestAuthority } from "../test-authority.ts";
 import type { TestIdentity } from "../test-identity.ts";
 import { MAX_BODY_BYTES } from "./body.ts";
+import { protobufToJson } from "./protobuf-body.ts";
 import type { ApiRequest, ApiResponse } from "./request-handler.ts";
 import type { PeerIdentity } from "./user-info.ts";
 
@@ -106,6 +107,8 @@ async function listenOn(server: Server, port: number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+const PROTOBUF = "application/vnd.kubernetes.protobuf";
+
 async function serve(
   handle: (request: ApiRequest) => Promise<ApiResponse>,
   request: IncomingMessage,
@@ -115,13 +118,15 @@ async function serve(
   response.on("close", () => gone.abort(new Error("the client is gone")));
   response.on("error", () => {});
   try {
-    const body = await readBody(request);
+    const octets = await readBody(request);
     const { method = "GET", url: path = "/" } = request;
+    const headers = headersOf(request);
+    const translated = octets && headers["content-type"] === PROTOBUF ? protobufToJson(octets) : undefined;
     const answer = await handle({
       method,
       path,
-      headers: headersOf(request),
-      body,
+      headers: translated ? { ...headers, "content-type": "application/json" } : headers,
+      body: translated ? JSON.stringify(translated) : octets?.toString(),
       signal: gone.signal,
       peer: peerOf(request.socket as TLSSocket),
     });
@@ -150,7 +155,7 @@ function flushed(response: ServerResponse): Promise<void> {
   });
 }
 
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -161,7 +166,7 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
       chunks.push(chunk.subarray(0, MAX_BODY_BYTES + 2 - (size - chunk.length)));
     }
   }
-  return chunks.length === 0 ? undefined : Buffer.concat(chunks).toString();
+  return chunks.length === 0 ? undefined : Buffer.concat(chunks);
 }
 
 function headersOf(request: IncomingMessage): Record<string, string | undefined> {
