@@ -1,10 +1,8 @@
 import { type Backoff, createBackoff } from "../backoff.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { KubeObject } from "../kube-object.ts";
-import { objectKey } from "../kube-object.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import type { Freshness, Reflector, ReflectorOptions, ReflectorStats } from "../reflector.ts";
-import { dropBookkeeping } from "../transform.ts";
 import { delay } from "./delay.ts";
 import {
   describe,
@@ -16,10 +14,11 @@ import {
   retryAfterOf,
   statusOf,
 } from "./failure.ts";
+import { type Attempt, Intake } from "./intake.ts";
 import { type Listing, listObjects } from "./list-objects.ts";
 import { Position } from "./position.ts";
 import { createRetryWindow, type RetryWindow } from "./retry-window.ts";
-import { type ObjectEvent, runWatch, type WatchEnd } from "./watch-session.ts";
+import { runWatch, type WatchEnd } from "./watch-session.ts";
 
 const OPEN_MS = 30_000;
 const GRACE_MS = 10_000;
@@ -27,16 +26,6 @@ const MIN_TIMEOUT_SECONDS = 300;
 const SHORT_WATCH_MS = 1_000;
 const SHORT_WATCHES_BEFORE_LIST = 3;
 const PAGE_SIZE = 500;
-
-/** One watch: what became of it decides what comes next. */
-interface Attempt<T extends KubeObject> {
-  readonly startedAt: number;
-  opened: boolean;
-  /** Events or bookmarks that led further. */
-  progress: number;
-  /** The objects of a streamed state, until it is complete. */
-  initial: Map<string, T> | undefined;
-}
 
 /** `stream` is a watch that begins with all objects. */
 type Step = "list" | "stream" | "watch";
@@ -55,6 +44,7 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
   readonly #backoff: Backoff;
   readonly #internalErrors: RetryWindow;
   readonly #position: Position;
+  readonly #intake: Intake<T>;
   readonly #stop = new AbortController();
   readonly #stats = {
     lists: 0,
@@ -83,6 +73,11 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
     this.#backoff = createBackoff({ clock: this.#clock, random: this.#random });
     this.#internalErrors = createRetryWindow(this.#clock, options.internalErrorRetryMs ?? 60_000);
     this.#position = new Position(this.#clock);
+    this.#intake = new Intake(options, {
+      position: this.#position,
+      stats: this.#stats,
+      logger: this.#logger,
+    });
     this.#watchList = options.watchList ?? false;
   }
 
@@ -125,7 +120,7 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
     try {
       const listing = await this.#listOrStartOver();
       this.#stop.signal.throwIfAborted();
-      this.#replace(listing.objects, listing.resourceVersion);
+      this.#intake.replace(listing.objects, listing.resourceVersion);
       return { step: "watch" };
     } catch (error) {
       if (!this.#stop.signal.aborted) {
@@ -164,7 +159,7 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
         timeoutMs: listTimeoutMs,
         signal: this.#stop.signal,
       },
-      (object) => this.#transform(object),
+      (object) => this.#intake.transform(object),
     );
   }
 
@@ -211,46 +206,11 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
         attempt.opened = true;
         this.#watching = true;
       },
-      onEvent: (event) => this.#take(event, attempt),
+      onEvent: (event) => {
+        if (event.type === "BOOKMARK") this.#silences = 0;
+        this.#intake.take(event, attempt);
+      },
     });
-  }
-
-  #take(event: ObjectEvent<T>, attempt: Attempt<T>): void {
-    this.#position.seen();
-    if (event.type === "BOOKMARK") {
-      this.#stats.bookmarks += 1;
-      this.#silences = 0;
-      if (attempt.initial && event.initialEventsEnd) {
-        attempt.progress += 1;
-        this.#replace(attempt.initial, event.resourceVersion);
-        attempt.initial = undefined;
-      } else if (!attempt.initial) {
-        if (this.#position.advance(event.resourceVersion)) attempt.progress += 1;
-        this.#options.store.bookmark(event.resourceVersion);
-      }
-      return;
-    }
-    this.#stats.events += 1;
-    // Before it is transformed, which may leave it out.
-    const version = event.object.metadata?.resourceVersion;
-    const transformed = this.#transform(event.object);
-    // What is gone must go, whatever the transform makes of it.
-    const object = transformed ?? (event.type === "DELETED" ? event.object : undefined);
-    if (attempt.initial) {
-      // The state is known once it is complete: what belongs to it leads nowhere yet.
-      if (object && event.type === "DELETED") attempt.initial.delete(objectKey(object));
-      else if (object) attempt.initial.set(objectKey(object), object);
-      return;
-    }
-    if (object) this.#store(event.type, object);
-    if (this.#position.advance(version)) attempt.progress += 1;
-  }
-
-  #store(type: "ADDED" | "MODIFIED" | "DELETED", object: T): void {
-    const { store } = this.#options;
-    if (type === "ADDED") store.add(object);
-    else if (type === "MODIFIED") store.update(object);
-    else store.delete(object);
   }
 
   #afterWatch(end: WatchEnd, attempt: Attempt<T>): Next {
@@ -304,22 +264,6 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
       this.#log("info", describe(error), "resource version is not available");
     }
     return lost;
-  }
-
-  #replace(objects: Map<string, T>, resourceVersion: string): void {
-    this.#options.store.replace(objects, resourceVersion);
-    this.#position.replace(resourceVersion);
-  }
-
-  #transform(object: T): T | undefined {
-    const { transform = dropBookkeeping } = this.#options;
-    try {
-      return transform(object);
-    } catch (error) {
-      this.#stats.transformErrors += 1;
-      this.#log("error", { key: objectKey(object), ...describe(error) }, "transform failed; object left out");
-      return undefined;
-    }
   }
 
   #log(level: keyof Logger, fields: object, message: string): void {
