@@ -313,6 +313,30 @@ describe("what the official client's informer does not survive", () => {
     expect([source.open.length, source.watches.length, clock.pending, logged]).toEqual([0, 1, 0, []]);
   });
 
+  test("a hundred informers share one signal without a warning, and it ends them all", async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", note);
+    onTestFinished(() => void process.off("warning", note));
+    const stop = new AbortController();
+    const source = scriptedSource();
+    const clock = createManualClock();
+    for (let i = 0; i < 100; i += 1) startInformer({ resource: source, clock, signal: stop.signal });
+    await pass(clock, 0);
+    expect(source.open).toHaveLength(100);
+    stop.abort();
+    await pass(clock, 0);
+    expect([source.open.length, clock.pending, warnings]).toEqual([0, 0, []]);
+  });
+
+  test("one whose signal aborted before asks for nothing", async () => {
+    const source = scriptedSource();
+    const { clock, informer } = await start(source, { signal: AbortSignal.abort(), resyncMs: 1_000 });
+    await pass(clock, 60_000);
+    expect([source.lists.length, clock.pending]).toEqual([0, 0]);
+    await expect(informer.whenSynced()).rejects.toMatchObject({ code: "ERR_KUBE_CLOSED" });
+  });
+
   test("an idle watch is opened anew where the newest bookmark was", async () => {
     const source = scriptedSource([], "1");
     const { clock } = await start(source);

@@ -16,6 +16,7 @@ import {
 } from "./failure.ts";
 import { type Attempt, Intake } from "./intake.ts";
 import { type Listing, listObjects } from "./list-objects.ts";
+import { onAbort } from "./on-abort.ts";
 import { Position } from "./position.ts";
 import { createRetryWindow, type RetryWindow } from "./retry-window.ts";
 import { runWatch, type WatchEnd } from "./watch-session.ts";
@@ -83,10 +84,8 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
 
   start(): void {
     const { signal } = this.#options;
-    const onAbort = (): void => this.#stop.abort(signal?.reason);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (signal?.aborted) onAbort();
-    this.#running = this.#run().finally(() => signal?.removeEventListener("abort", onAbort));
+    const letGo = onAbort(signal, () => this.#stop.abort());
+    this.#running = this.#run().finally(letGo);
   }
 
   freshness(): Freshness {

@@ -17,6 +17,7 @@ import { describe } from "./failure.ts";
 import { HandlerQueue, type Notification } from "./handler-queue.ts";
 import { InformerStore } from "./informer-store.ts";
 import { Latch } from "./latch.ts";
+import { onAbort } from "./on-abort.ts";
 import { RememberedObjects } from "./remembered-objects.ts";
 
 const HANDLERS_END_MS = 5_000;
@@ -51,12 +52,16 @@ export class SharedInformer<T extends KubeObject> implements Informer<T> {
       notify: (notification) => this.#notify(notification),
     });
     const { resource, signal, ...rest } = options;
-    const dispose = (): void => void this[Symbol.asyncDispose]();
-    signal?.addEventListener("abort", dispose, { once: true });
-    this.#stop.signal.addEventListener("abort", () => signal?.removeEventListener("abort", dispose));
-    this.#reflector = createReflector({ ...rest, signal, source: resource, store: this.#store });
-    if (signal?.aborted) dispose();
-    else if (options.resyncMs !== undefined) this.#resyncing = this.#resync(options.resyncMs);
+    if (signal?.aborted) this.#stop.abort();
+    this.#reflector = createReflector({
+      ...rest,
+      signal: this.#stop.signal,
+      source: resource,
+      store: this.#store,
+    });
+    if (options.resyncMs !== undefined) this.#resyncing = this.#resync(options.resyncMs);
+    const letGo = onAbort(signal, () => void this[Symbol.asyncDispose]());
+    this.#stop.signal.addEventListener("abort", letGo, { once: true });
   }
 
   get hasSynced(): boolean {
