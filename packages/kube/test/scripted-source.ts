@@ -19,14 +19,14 @@ export interface ScriptedSource extends ListerWatcher<KubeObject> {
   onWatch: (options: WatchOptions, count: number) => StatusFailure | Error | Promise<never> | undefined;
 }
 
-export interface ScriptedWatch {
+interface ScriptedWatch {
   readonly options: WatchOptions;
   send(...events: WatchEvent<KubeObject>[]): void;
   /** Ends it as a server does; or breaks it. */
   end(error?: Error): void;
 }
 
-export interface Page {
+interface Page {
   readonly resourceVersion: string;
   readonly continue?: string;
   readonly items?: KubeObject[];
