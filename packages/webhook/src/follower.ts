@@ -208,7 +208,7 @@ class Follower {
     if (announced.caHash !== undefined && announced.caHash !== found.caHash) {
       return `the Lease announces the trust bundle ${announced.caHash}, and this is ${found.caHash}`;
     }
-    this.#passed = found;
+    if (!isSame(found, this.#passed)) this.#passed = found;
     return undefined;
   }
 
@@ -251,7 +251,8 @@ class Follower {
   #isBehind(): boolean {
     const announced = this.#announced;
     if (!announced) return false;
-    const { certHash, caHash } = this.#loaded ?? {};
+    // Before there is a source, what has passed is about to be it.
+    const { certHash, caHash } = (this.#source ? this.#loaded : this.#passed) ?? {};
     return certHash !== announced.certHash || (announced.caHash ?? caHash) !== caHash;
   }
 
@@ -349,6 +350,10 @@ class Follower {
       },
     };
   }
+}
+
+function isSame(one: Hashes, other: Hashes | undefined): boolean {
+  return one.certHash === other?.certHash && one.caHash === other.caHash;
 }
 
 function hashesOf({ certificates, trust }: IdentityMaterial): Hashes {

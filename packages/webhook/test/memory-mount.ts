@@ -31,9 +31,12 @@ export function createMemoryMount(): MemoryMount {
         async reload() {
           mount.reloads += 1;
           await mount.slow;
-          if (files) opened.offer(files);
+          if (files) holder?.offer(files);
         },
-        close: async () => opened.close(),
+        close: async () => {
+          holder = undefined;
+          opened.close();
+        },
       });
     },
     write(written: IdentityMaterial) {
