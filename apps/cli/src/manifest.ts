@@ -42,6 +42,11 @@ export const manifest: readonly CommandEntry[] = [
     () => import("@newleaf/ca"),
   ),
   entry(
+    "webhook",
+    "an admission webhook that refuses what cannot rotate, and keeps its own certificate",
+    () => import("@newleaf/webhook-program"),
+  ),
+  entry(
     "lint",
     "manifests whose certificates cannot rotate, before they reach a cluster",
     () => import("@newleaf/webhook-program"),
