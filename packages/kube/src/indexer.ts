@@ -8,7 +8,6 @@ export type IndexFunction<T extends KubeObject> = (object: T) => readonly string
 export interface Indexer<T extends KubeObject> {
   readonly size: number;
   get(key: string): T | undefined;
-  has(key: string): boolean;
   entries(): IterableIterator<[string, T]>;
   list(): T[];
   /** Keys of the objects that have this value. ERR_KUBE_CONFIG for an index that does not exist. */
@@ -17,6 +16,22 @@ export interface Indexer<T extends KubeObject> {
   valuesOf(name: string, object: T): readonly string[];
   set(key: string, object: T): void;
   delete(key: string): void;
+  /**
+   * Takes the map over as all there is. `onChange` is told of what differs before, and `isSame` says what does not:
+   * that is not indexed again.
+   */
+  replace(
+    objects: Map<string, T>,
+    isSame: (old: T, object: T) => boolean,
+    onChange: (old: T | undefined, object: T | undefined) => void,
+  ): void;
+}
+
+interface Index<T extends KubeObject> {
+  readonly of: IndexFunction<T>;
+  readonly keys: Map<string, Set<string>>;
+  /** What an object was found under: the function may say something else when asked again. */
+  readonly values: Map<string, readonly string[]>;
 }
 
 /** `onError` is told of an index function that threw; its object is then not in that index. */
@@ -24,12 +39,13 @@ export function createIndexer<T extends KubeObject>(
   indexers: Readonly<Record<string, IndexFunction<T>>> = {},
   onError: (index: string, error: unknown) => void = () => {},
 ): Indexer<T> {
-  const objects = new Map<string, T>();
-  const indices = new Map(
-    Object.entries(indexers).map(([name, of]) => [name, { of, keys: new Map<string, Set<string>>() }]),
-  );
+  let objects = new Map<string, T>();
+  const indices = new Map<string, Index<T>>();
+  for (const [name, of] of Object.entries(indexers)) {
+    indices.set(name, { of, keys: new Map(), values: new Map() });
+  }
 
-  const indexOf = (name: string): { of: IndexFunction<T>; keys: Map<string, Set<string>> } => {
+  const indexOf = (name: string): Index<T> => {
     const index = indices.get(name);
     if (!index) throw new KubeError("ERR_KUBE_CONFIG", `there is no index ${JSON.stringify(name)}`);
     return index;
@@ -43,16 +59,27 @@ export function createIndexer<T extends KubeObject>(
       return [];
     }
   };
-  // What an object was found under is kept: the function may say something else when asked again.
-  const indexed = new Map<string, [name: string, value: string][]>();
   const drop = (key: string): void => {
-    for (const [name, value] of indexed.get(key) ?? []) {
-      const { keys } = indexOf(name);
-      const found = keys.get(value);
-      found?.delete(key);
-      if (found?.size === 0) keys.delete(value);
+    for (const { keys, values } of indices.values()) {
+      for (const value of values.get(key) ?? []) {
+        const found = keys.get(value);
+        found?.delete(key);
+        if (found?.size === 0) keys.delete(value);
+      }
+      values.delete(key);
     }
-    indexed.delete(key);
+  };
+  const index = (key: string, object: T): void => {
+    drop(key);
+    for (const [name, { keys, values }] of indices) {
+      const under = valuesOf(name, object);
+      values.set(key, under);
+      for (const value of under) {
+        const found = keys.get(value);
+        if (found) found.add(key);
+        else keys.set(value, new Set([key]));
+      }
+    }
   };
 
   return {
@@ -60,29 +87,32 @@ export function createIndexer<T extends KubeObject>(
       return objects.size;
     },
     get: (key) => objects.get(key),
-    has: (key) => objects.has(key),
     entries: () => objects.entries(),
     list: () => Array.from(objects.values()),
     keysByIndex: (name, value) => indexOf(name).keys.get(value) ?? [],
     valuesOf,
     set(key, object) {
       objects.set(key, object);
-      if (indices.size === 0) return;
-      drop(key);
-      const under: [string, string][] = [];
-      for (const [name, { keys }] of indices) {
-        for (const value of valuesOf(name, object)) {
-          const found = keys.get(value);
-          if (found) found.add(key);
-          else keys.set(value, new Set([key]));
-          under.push([name, value]);
-        }
-      }
-      indexed.set(key, under);
+      index(key, object);
     },
     delete(key) {
       objects.delete(key);
       drop(key);
+    },
+    replace(all, isSame, onChange) {
+      const before = objects;
+      for (const [key, object] of all) {
+        const old = before.get(key);
+        if (old && isSame(old, object)) continue;
+        index(key, object);
+        onChange(old, object);
+      }
+      for (const [key, old] of before) {
+        if (all.has(key)) continue;
+        drop(key);
+        onChange(old, undefined);
+      }
+      objects = all;
     },
   };
 }

@@ -53,18 +53,11 @@ export class InformerStore<T extends KubeObject> implements ReflectorStore<T> {
   replace(objects: Map<string, T>, resourceVersion: string): void {
     const initial = !this.#synced;
     this.#deleted.clear();
-    for (const [key, object] of objects) {
-      const old = this.objects.get(key);
-      const version = object.metadata?.resourceVersion;
-      if (old && version !== undefined && old.metadata?.resourceVersion === version) continue;
-      this.objects.set(key, object);
-      this.#notify(old ? { type: "update", old, object } : { type: "add", object, initial });
-    }
-    for (const [key, object] of this.objects.entries()) {
-      if (objects.has(key)) continue;
-      this.objects.delete(key);
-      this.#notify({ type: "delete", object, finalStateUnknown: true });
-    }
+    this.objects.replace(objects, hasSameVersion, (old, object) => {
+      if (object && old) this.#notify({ type: "update", old, object });
+      else if (object) this.#notify({ type: "add", object, initial });
+      else if (old) this.#notify({ type: "delete", object: old, finalStateUnknown: true });
+    });
     this.#resourceVersion = resourceVersion;
     this.#remembered.passed(resourceVersion);
     this.#synced = true;
@@ -129,4 +122,9 @@ export class InformerStore<T extends KubeObject> implements ReflectorStore<T> {
       return;
     }
   }
+}
+
+function hasSameVersion(a: KubeObject, b: KubeObject): boolean {
+  const version = a.metadata?.resourceVersion;
+  return version !== undefined && version === b.metadata?.resourceVersion;
 }
