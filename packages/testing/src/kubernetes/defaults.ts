@@ -93,8 +93,9 @@ function webhooks(configuration: KubeObject): void {
       timeoutSeconds: 10,
     });
     for (const rule of objectsIn(webhook.rules)) fill(rule, { scope: "*" });
-    const service = fieldsOf(webhook.clientConfig).service;
-    if (isJsonObject(service)) fill(service, { port: 443 });
+    const client = fieldsOf(webhook.clientConfig);
+    if (isJsonObject(client.service)) fill(client.service, { port: 443 });
+    if (client.caBundle === "") delete client.caBundle;
   }
 }
 

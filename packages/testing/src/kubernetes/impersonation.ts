@@ -1,5 +1,5 @@
 import { type Authorizer, denial } from "./rbac.ts";
-import { forbidden } from "./status-error.ts";
+import { badRequest, forbidden } from "./status-error.ts";
 import { authenticated, parseServiceAccountUser, serviceAccountUser, type UserInfo } from "./user-info.ts";
 
 /** Who a request is to be treated as of: by the `Impersonate-` headers, when the user may; throws Forbidden. */
@@ -9,7 +9,10 @@ export function impersonate(
   headers: Readonly<Record<string, string | undefined>>,
 ): UserInfo {
   const name = headers["impersonate-user"];
-  if (!name) return user;
+  if (!name) {
+    if (!headers["impersonate-group"]) return user;
+    throw badRequest("requested groups without impersonating a user");
+  }
   const groups = (headers["impersonate-group"] ?? "")
     .split(",")
     .map((group) => group.trim())

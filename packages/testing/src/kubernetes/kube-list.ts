@@ -32,7 +32,9 @@ export function listObjects(table: ObjectTable, row: ResourceRow, request: ListR
 
   const prefix = request.namespace === undefined ? "" : `${request.namespace}/`;
   const after = token?.after ?? "";
-  const limit = request.limit && request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY;
+  // What is served from the cache is served whole.
+  const paged = request.limit && request.limit > 0 && request.resourceVersion !== "0";
+  const limit = paged ? request.limit : Number.POSITIVE_INFINITY;
   const items: KubeObject[] = [];
   let last = "";
   let remaining = 0;
@@ -71,13 +73,11 @@ export function checkNotFuture(version: number, current: number): void {
   );
 }
 
-export function parseVersion(text: string): number {
+/** A version; what is none is a BadRequest to lists, and has no reason to watches. */
+export function parseVersion(text: string, of: "list" | "watch"): number {
   if (/^\d+$/.test(text)) return Number(text);
-  throw new StatusError(
-    500,
-    undefined,
-    `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`,
-  );
+  const why = `resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`;
+  throw of === "list" ? badRequest(`invalid resource version: ${why}`) : new StatusError(500, undefined, why);
 }
 
 function versionToList(table: ObjectTable, request: ListRequest): number {
@@ -94,7 +94,7 @@ function versionToList(table: ObjectTable, request: ListRequest): number {
     }
     return table.resourceVersion;
   }
-  const version = parseVersion(resourceVersion);
+  const version = parseVersion(resourceVersion, "list");
   checkNotFuture(version, table.resourceVersion);
   // A page at a version without a match is of exactly that version, which is how old clients page.
   const exact = match === "Exact" || (!match && (request.limit ?? 0) > 0);

@@ -43,7 +43,7 @@ export function watchObjects(
       "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
     );
   }
-  const from = resourceVersion === "" ? 0 : parseVersion(resourceVersion);
+  const from = resourceVersion === "" ? 0 : parseVersion(resourceVersion, "watch");
   if (sendInitialEvents === true || (from === 0 && sendInitialEvents === undefined)) {
     if (sendInitialEvents) checkNotFuture(from, table.resourceVersion);
     for (const object of listObjects(table, row, { namespace: request.namespace, matches: request.matches })

@@ -50,7 +50,8 @@ function plain(row: ResourceRow): Representation {
       kind: `${row.kind}List`,
       apiVersion: apiVersionOf(row),
       metadata,
-      items: items.map((item) => ordered(toServed(row, item))),
+      // Items of built-in kinds do not repeat what they are.
+      items: items.map((item) => (row.custom ? ordered(toServed(row, item)) : untyped(toServed(row, item)))),
     }),
     shared: row.conversion === undefined,
   });
@@ -136,6 +137,10 @@ function bookmarkObject(
 
 function lineOf(type: string, object: string): Uint8Array {
   return Buffer.from(`{"type":"${type}","object":${object}}\n`);
+}
+
+function untyped({ kind, apiVersion, ...object }: KubeObject): JsonObject {
+  return object;
 }
 
 /** With kind and apiVersion first, as people expect to read it. */

@@ -170,6 +170,7 @@ async function dispatch(
   const review = serveReview(context, info, body, headers["content-type"]);
   if (review) return review;
   const row = store.rows.at(info.group, info.version, info.resource);
+  if (!store.rows.all().some(({ group }) => group === info.group)) return pageNotFound;
   if (!row || (!row.namespaced && info.namespace !== undefined && row.storage !== "namespaces")) {
     throw noSuchResource();
   }
@@ -194,8 +195,11 @@ function servePath({ path, method }: RequestInfo): Reply {
   if (/^\/(readyz|livez|healthz)(\/.*)?$/.test(path)) return { status: 200, body: "ok" };
   if (path === "/" && method === "GET")
     return { status: 200, body: { paths: ["/api", "/apis", "/version"] } };
-  return { status: 404, body: "404 page not found\n" };
+  if (path.startsWith("/api/")) throw noSuchResource();
+  return pageNotFound;
 }
+
+const pageNotFound: Reply = { status: 404, body: "404 page not found\n" };
 
 function errorReply(error: StatusError): Reply {
   const seconds = (error.body.details as { retryAfterSeconds?: number } | undefined)?.retryAfterSeconds;

@@ -85,15 +85,14 @@ const answers: Readonly<Record<string, Answer>> = {
     const audiences = itemsOf(spec.audiences).map(String);
     const wanted = audiences.length > 0 ? audiences : [API_AUDIENCE];
     const user = authenticator.userOf(String(spec.token ?? ""), wanted);
-    if (!user) return { status: { user: {}, error: "[invalid bearer token]" } };
+    if (!user) return { status: { user: {}, error: "invalid bearer token" } };
     return { status: { authenticated: true, user: userJson(user), audiences: wanted } };
   },
   SelfSubjectReview: ({ user }) => ({ status: { userInfo: userJson(user) } }),
 };
 
 function verdict(authorizer: Authorizer, user: UserInfo, spec: JsonObject): JsonObject {
-  const allowed = authorizer.allows(user, attributesOf(spec));
-  return { status: allowed ? { allowed, reason: "RBAC: allowed by a binding" } : { allowed } };
+  return { status: { allowed: authorizer.allows(user, attributesOf(spec)) } };
 }
 
 function attributesOf(spec: JsonObject): AccessAttributes {

@@ -9,6 +9,7 @@ export interface StatusCause {
     | "FieldValueForbidden"
     | "FieldValueNotSupported"
     | "FieldValueDuplicate"
+    | "FieldValueTooLong"
     | "FieldManagerConflict"
     | "NamespaceTerminating"
     | "ResourceVersionTooLarge";

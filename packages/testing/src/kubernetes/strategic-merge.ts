@@ -1,5 +1,6 @@
 import { cloneJson, equalJson, isJsonObject, itemsOf, type Json, type JsonObject } from "./json.ts";
 import type { MergeSchema } from "./merge-schema.ts";
+import { StatusError } from "./status-error.ts";
 
 /**
  * Strategic merge patch: lists of named things merge by their key, with the directives `$patch`, `$retainKeys`,
@@ -25,11 +26,11 @@ export function strategicMerge(target: JsonObject, patch: JsonObject, schema: Me
     if (value === null) delete merged[field];
     else merged[field] = mergeValue(merged[field], value, schema.fields?.[field] ?? {});
   }
-  for (const [name, order] of Object.entries(patch)) {
-    const [directive, field] = directiveOf(name);
-    const list = merged[field];
-    if (directive === "$setElementOrder" && Array.isArray(list)) {
-      merged[field] = inOrder(list, itemsOf(order), schema.fields?.[field] ?? {});
+  for (const [field, list] of Object.entries(merged)) {
+    const order = patch[`$setElementOrder/${field}`] ?? patch[field];
+    const known = schema.fields?.[field] ?? {};
+    if (Array.isArray(list) && Array.isArray(order) && (known.keys || known.set)) {
+      merged[field] = inOrder(list, order, itemsOf(target[field]), known);
     }
   }
   return merged;
@@ -52,6 +53,11 @@ function mergeList(current: readonly Json[], patch: readonly Json[], schema: Mer
   }
   const merged = [...current];
   for (const item of items) {
+    const key = schema.keys?.[0] ?? "";
+    if (item[key] === undefined) {
+      const message = `map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`;
+      throw new StatusError(500, undefined, message);
+    }
     const index = merged.findIndex((other) => sameItem(other, item, schema));
     if (item.$patch === "delete") {
       if (index >= 0) merged.splice(index, 1);
@@ -65,15 +71,29 @@ function mergeList(current: readonly Json[], patch: readonly Json[], schema: Mer
   return merged;
 }
 
-/** Items that are named come in that order; others stay before what they stood before. */
-function inOrder(list: readonly Json[], order: readonly Json[], schema: MergeSchema): Json[] {
-  const rank = (item: Json): number => order.findIndex((other) => sameItem(item, other, schema));
-  const named = list.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b));
-  for (const item of list.filter((item) => rank(item) < 0)) {
-    const index = named.findIndex((other) => list.indexOf(other) > list.indexOf(item));
-    named.splice(index < 0 ? named.length : index, 0, item);
+/**
+ * What the patch names comes in its order, the rest stays before those that it stood before; new items come before
+ * what was there.
+ */
+function inOrder(
+  list: readonly Json[],
+  order: readonly Json[],
+  before: readonly Json[],
+  schema: MergeSchema,
+): Json[] {
+  const rank = (item: Json, of: readonly Json[]): number =>
+    of.findIndex((other) => sameItem(item, other, schema));
+  const named = list.filter((item) => rank(item, order) >= 0).sort((a, b) => rank(a, order) - rank(b, order));
+  const rest = list.filter((item) => rank(item, order) < 0);
+  const ordered: Json[] = [];
+  while (named.length > 0 || rest.length > 0) {
+    const [left, right] = [rest[0], named[0]];
+    const restFirst =
+      left !== undefined &&
+      (right === undefined || (rank(right, before) >= 0 && rank(left, before) < rank(right, before)));
+    ordered.push(...(restFirst ? rest.splice(0, 1) : named.splice(0, 1)));
   }
-  return named;
+  return ordered;
 }
 
 function sameItem(a: Json, b: Json, schema: MergeSchema): boolean {

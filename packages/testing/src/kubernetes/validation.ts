@@ -1,7 +1,14 @@
 import { equalJson, fieldAt, fieldsOf, isJsonObject, itemsOf, type Json, type JsonObject } from "./json.ts";
 import type { KubeObject } from "./kube-object.ts";
 import { parseLabelSelectorObject } from "./label-selector.ts";
-import { invalidValue, labelFaults, type NameRule, nameFault, requiredValue } from "./names.ts";
+import {
+  invalidValue,
+  isQualifiedName,
+  labelFaults,
+  type NameRule,
+  nameFault,
+  requiredValue,
+} from "./names.ts";
 import type { StatusCause } from "./status-error.ts";
 import { webhookFaults } from "./webhook-validation.ts";
 
@@ -13,10 +20,12 @@ export const validators: Readonly<Record<string, Validator>> = {
   configmaps: (map, old) => [
     ...dataFaults(map.data, "data"),
     ...dataFaults(map.binaryData, "binaryData"),
+    ...sizeFaults(sizeOf(map.data, "utf8") + sizeOf(map.binaryData, "base64"), "[]"),
     ...immutableFaults(map, old, ["data", "binaryData"]),
   ],
   secrets: (secret, old) => [
     ...dataFaults(secret.data, "data"),
+    ...sizeFaults(sizeOf(secret.data, "base64"), "data"),
     ...(secret.type === "kubernetes.io/tls" ? missingKeys(secret.data, ["tls.crt", "tls.key"]) : []),
     ...(old && old.type !== secret.type ? [immutable("type", secret.type)] : []),
     ...immutableFaults(secret, old, ["data"]),
@@ -89,15 +98,24 @@ export const validators: Readonly<Record<string, Validator>> = {
 
 /** What every object's metadata must satisfy. */
 export function metadataFaults(object: KubeObject, rule: NameRule): StatusCause[] {
-  const { name = "", labels, annotations } = object.metadata;
+  const { name = "", labels, annotations, finalizers } = object.metadata;
   const fault = nameFault(rule, name);
   return [
     ...(fault ? [invalidValue("metadata.name", name, fault)] : []),
     ...labelFaults(fieldsOf(labels), "metadata.labels"),
+    ...(finalizers ?? []).flatMap((finalizer, index) => finalizerFault(finalizer, index)),
     ...Object.entries(fieldsOf(annotations))
       .filter(([, value]) => typeof value !== "string")
       .map(([key, value]) => invalidValue(`metadata.annotations[${key}]`, value, "must be a string")),
   ];
+}
+
+const standardFinalizers = new Set(["kubernetes", "orphan", "foregroundDeletion"]);
+
+function finalizerFault(finalizer: string, index: number): StatusCause[] {
+  if (isQualifiedName(finalizer) && (finalizer.includes("/") || standardFinalizers.has(finalizer))) return [];
+  const why = "name is neither a standard finalizer name nor is it fully qualified";
+  return [invalidValue(`metadata.finalizers[${index}]`, finalizer, why)];
 }
 
 function workloadFaults(object: KubeObject, old: KubeObject | undefined): StatusCause[] {
@@ -162,6 +180,22 @@ function dataFaults(data: Json | undefined, field: string): StatusCause[] {
     const fault = nameFault("config-key", key);
     return fault ? [invalidValue(`${field}[${key}]`, key, fault)] : [];
   });
+}
+
+/** What a Secret or ConfigMap may hold. */
+const MAX_DATA_BYTES = 1024 * 1024;
+
+function sizeFaults(size: number, field: string): StatusCause[] {
+  if (size <= MAX_DATA_BYTES) return [];
+  const message = `Too long: may not be more than ${MAX_DATA_BYTES} bytes`;
+  return [{ reason: "FieldValueTooLong", message, field }];
+}
+
+function sizeOf(data: Json | undefined, encoding: "utf8" | "base64"): number {
+  return Object.values(fieldsOf(data)).reduce<number>(
+    (sum, value) => sum + Buffer.byteLength(String(value), encoding),
+    0,
+  );
 }
 
 function missingKeys(data: Json | undefined, keys: readonly string[]): StatusCause[] {

@@ -49,7 +49,7 @@ export function webhookFaults(configuration: KubeObject): StatusCause[] {
 }
 
 function clientConfigFaults(config: JsonObject, at: string): StatusCause[] {
-  const { url, service, caBundle } = config;
+  const { url, service } = config;
   if ((url === undefined) === (service === undefined)) {
     return [requiredValue(at, "exactly one of url or service is required")];
   }
@@ -64,13 +64,6 @@ function clientConfigFaults(config: JsonObject, at: string): StatusCause[] {
   }
   if (isJsonObject(service) && (!service.name || !service.namespace)) {
     return [requiredValue(`${at}.service.${service.name ? "namespace" : "name"}`)];
-  }
-  if (typeof caBundle === "string" && caBundle !== "") {
-    const text = Buffer.from(caBundle, "base64").toString("latin1");
-    if (!text.includes("-----BEGIN CERTIFICATE-----")) {
-      const why = "unable to load root certificates: unable to parse bytes as PEM block";
-      return [invalidValue(`${at}.caBundle`, "<base64>", why)];
-    }
   }
   return [];
 }

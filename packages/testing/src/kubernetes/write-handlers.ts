@@ -65,7 +65,9 @@ export async function patchObject(
   const apply = patches[type];
   if (!apply) throw unsupportedPatch();
   const patch = parseBody(call.body, type);
-  if (!Array.isArray(patch) && !isJsonObject(patch)) throw badRequest("error decoding patch");
+  if (Array.isArray(patch) !== (type === JSON_PATCH) || (!Array.isArray(patch) && !isJsonObject(patch))) {
+    throw badRequest("error decoding patch: json: cannot unmarshal into Go value of its type");
+  }
   return change(server, call, show, (current) => {
     if (info.subresource !== "scale") return apply(current, patch, call);
     return fromScale(current, apply(scaleOf(current), patch, call));
@@ -110,10 +112,12 @@ export function unsupportedPatch(): StatusError {
   return new StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
 }
 
+const JSON_PATCH = "application/json-patch+json";
+
 type ApplyPatch = (current: JsonObject, patch: Json, call: ResourceCall) => JsonObject;
 
 const patches: Readonly<Record<string, ApplyPatch>> = {
-  "application/json-patch+json": (current, patch) => jsonPatch(current, patch),
+  [JSON_PATCH]: (current, patch) => jsonPatch(current, patch),
   "application/merge-patch+json": (current, patch) => fieldsOf(mergePatch(current, patch)),
   "application/strategic-merge-patch+json": (current, patch, { row }) => {
     // Custom resources have no schema to merge by.
@@ -197,6 +201,13 @@ function targetOf({ row, info }: ResourceCall): WriteTarget {
 function deleteRequestOf({ body, headers, info }: ResourceCall): DeleteRequest {
   const options = body ? fieldsOf(parseBody(body, mediaType(headers["content-type"]))) : {};
   const { uid, resourceVersion } = fieldsOf(options.preconditions);
+  const propagation = info.query.get("propagationPolicy") ?? options.propagationPolicy ?? "Background";
+  if (!["Foreground", "Background", "Orphan"].includes(String(propagation))) {
+    const message = `Unsupported value: ${JSON.stringify(propagation)}: supported values: "Foreground", "Background", "Orphan", "nil"`;
+    throw invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", [
+      { reason: "FieldValueNotSupported", message, field: "propagationPolicy" },
+    ]);
+  }
   const grace = integerOf(info.query.get("gracePeriodSeconds")) ?? options.gracePeriodSeconds;
   return {
     preconditions: {

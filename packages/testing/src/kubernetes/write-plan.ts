@@ -1,5 +1,5 @@
 import { checkDecodes } from "./decoding.ts";
-import { cloneJson, fieldsOf, type JsonObject } from "./json.ts";
+import { isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { asKubeObject, type KubeObject, keyOf } from "./kube-object.ts";
 import type { Manager } from "./managed-fields.ts";
 import type { ObjectTable } from "./object-table.ts";
@@ -142,10 +142,8 @@ function readBody(row: ResourceRow, namespace: string | undefined, body: JsonObj
   const object = asKubeObject(body);
   if (!object) throw badRequest(`the object provided is unrecognized (must be of type ${row.kind})`);
   checkDecodes(row, object);
-  const copy = cloneJson(
-    toStored(row, { ...object, apiVersion: object.apiVersion ?? apiVersionOf(row), kind: row.kind }),
-  );
-  copy.metadata = withoutNulls(copy.metadata);
+  const typed = { ...object, apiVersion: object.apiVersion ?? apiVersionOf(row), kind: row.kind };
+  const copy = withoutNulls(toStored(row, typed)) as KubeObject;
   if (row.namespaced && copy.metadata.namespace && copy.metadata.namespace !== namespace) {
     throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   }
@@ -154,10 +152,15 @@ function readBody(row: ResourceRow, namespace: string | undefined, body: JsonObj
   return copy;
 }
 
-function withoutNulls(metadata: KubeObject["metadata"]): KubeObject["metadata"] {
-  return Object.fromEntries(
-    Object.entries(fieldsOf(metadata)).filter(([, value]) => value !== null && value !== undefined),
-  );
+/** Null is how a field is said to be absent. */
+function withoutNulls(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isJsonObject(value)) return value;
+  const copy: JsonObject = {};
+  for (const [field, item] of Object.entries(value)) {
+    if (item !== undefined && item !== null) copy[field] = withoutNulls(item);
+  }
+  return copy;
 }
 
 /** Without vowels, so that no words come of it, as Kubernetes has it. */
