@@ -57,11 +57,12 @@ export function createFollowerReporter(
         pace.succeeded(channel.name);
         return;
       }
-      if (failure.code === 403) {
+      // Nor is a Pod that is not there going to come.
+      if (failure.code === 403 || failure.code === 404) {
         channel.forbidden = true;
         logger.warn(
           { to: channel.name, reason: failure.message },
-          "not allowed to report; the kubelet syncs later",
+          "reports are not accepted; the kubelet syncs in its own time",
         );
         return;
       }

@@ -95,6 +95,24 @@ test("a replica that never acknowledges holds the rollover up, and costs nobody 
   expect(webhook.writes).not.toContain("switch");
 });
 
+test("a rollover held up for a year ends before the authority does: its last certificate is not let run out", async () => {
+  const webhook = await issued();
+  const [lame, ...others] = webhook.replicas;
+  for (let days = 0; days < 370; days++) {
+    webhook.now += DAY;
+    for (let n = 0; n < 12; n++) {
+      await webhook.step();
+      const before = { ...lame! };
+      webhook.replicasFollow();
+      // It serves what it is given and never says that it has the new trust.
+      Object.assign(lame!, { caHash: before.caHash });
+      if (webhook.published) webhook.published = { ...webhook.published, forMs: 10 * SECOND };
+    }
+    expect(webhook.now).toBeLessThan(others[0]!.leaf!.notAfter.getTime());
+  }
+  expect(webhook.writes).toContain("switch");
+});
+
 test("a new leader fences every object that is there before it writes anything else", async () => {
   const webhook = await issued();
   webhook.policy = { ...POLICY, identity: "shop-1", token: "shop-1 2 b" };

@@ -63,7 +63,7 @@ export function createLeaderProofs(options: {
       if (asking.has(uid) || blocked.has(key) || closing.signal.aborted) continue;
       const one = async (): Promise<void> => {
         const deadline = withTimeout(clock, closing.signal);
-        const failure = await prove(replica, leaf, { trust, signal: deadline.signal }).catch(String);
+        const failure = await outcomeOf(() => prove(replica, leaf, { trust, signal: deadline.signal }));
         deadline.cancel();
         asking.delete(uid);
         if (closing.signal.aborted) return;
@@ -88,6 +88,14 @@ export function createLeaderProofs(options: {
       await Promise.all(asking.values());
     },
   };
+}
+
+async function outcomeOf(proof: () => Promise<string | undefined>): Promise<string | undefined> {
+  try {
+    return await proof();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 function withTimeout(clock: Clock, parent: AbortSignal): { readonly signal: AbortSignal; cancel(): void } {

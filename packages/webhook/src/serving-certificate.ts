@@ -59,9 +59,10 @@ const known = new WeakMap<Secret, StoredCertificate>();
 
 /** Why what is stored must not go on being served, undefined if it may. A clock that is behind is no reason. */
 export function objectionTo(
-  { leaf, chain, problem }: StoredCertificate,
+  stored: StoredCertificate,
   of: { readonly trust: TrustBundle; readonly names: ServingNames; readonly now: number },
 ): string | undefined {
+  const { leaf, chain, problem } = stored;
   if (!leaf) return problem ?? "tls.crt is missing";
   if (of.now >= leaf.notAfter.getTime()) return `the certificate expired ${leaf.notAfter.toISOString()}`;
   const wanted = sortedNames(of.names);
@@ -69,9 +70,16 @@ export function objectionTo(
   if (wanted.join() !== found.join()) return `the certificate is for ${found.join(", ")}`;
   // A clock behind by more than the backdating does not make a good certificate bad.
   const now = new Date(Math.max(of.now, leaf.notBefore.getTime()));
+  const known = verified.get(stored);
+  if (known?.trust === of.trust.sha256 && now <= known.validUntil) return undefined;
   const path = validatePath(leaf, of.trust, { now, purpose: "serverAuth", intermediates: chain });
-  return path.ok ? undefined : `the certificate does not verify: ${path.message}`;
+  if (!path.ok) return `the certificate does not verify: ${path.message}`;
+  verified.set(stored, { trust: of.trust.sha256, validUntil: path.validUntil });
+  return undefined;
 }
+
+/** Leaders look at the same certificate all the time, and a signature costs more than all the rest of it. */
+const verified = new WeakMap<StoredCertificate, { readonly trust: string; readonly validUntil: Date }>();
 
 /** A new key and a certificate for it, as the data of the serving Secret. Ends with its authority at the latest. */
 export function issueServing(

@@ -66,6 +66,10 @@ export async function watchSecret(options: WatchSecretOptions): Promise<Identity
     update: (_old, secret) => take(secret),
     delete: () => refuse(holder, name),
   });
+  const whenNone = (): void => {
+    if (informer.list().length === 0) refuse(holder, name);
+  };
+  void informer.whenSynced().then(whenNone, () => {});
   const close = async (): Promise<void> => {
     holder.close();
     await informer[Symbol.asyncDispose]();

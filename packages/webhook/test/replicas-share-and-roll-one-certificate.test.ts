@@ -50,3 +50,19 @@ test("a leader that does not give API servers the time to see a caBundle would h
   await cluster.requestRollover();
   await cluster.until(() => cluster.failures.length > 0, 20 * SECOND);
 });
+
+test("where Pods may not be patched replicas say on Leases of their own what they have loaded", async () => {
+  await using cluster = await createWebhookCluster({ acknowledgement: "lease" });
+  for (const name of ["shop-0", "shop-1"]) cluster.start(name);
+  await cluster.until(() => cluster.converged(), 180 * SECOND);
+  const before = cluster.replicas[0]!.source!.current().leaf.sha256;
+  await cluster.requestRollover();
+  // The kubelet knows nothing of it and syncs in its own time.
+  await cluster.until(
+    async () =>
+      cluster.replicas.every(({ source }) => source!.current().leaf.sha256 !== before) &&
+      (await cluster.converged()),
+    600 * SECOND,
+  );
+  expect(cluster.failures).toEqual([]);
+});

@@ -92,7 +92,11 @@ export interface WebhookCluster extends AsyncDisposable {
 }
 
 export async function createWebhookCluster(
-  of: { readonly defaults?: Partial<LeadCertificateOptions>; readonly kubelet?: boolean } = {},
+  of: {
+    readonly defaults?: Partial<LeadCertificateOptions>;
+    /** Where followers say what they have loaded. */
+    readonly acknowledgement?: "pod" | "lease";
+  } = {},
 ): Promise<WebhookCluster> {
   const clock = createManualClock();
   const random = seeded(7);
@@ -160,16 +164,14 @@ export async function createWebhookCluster(
     const octets = (file: string): Buffer => Buffer.from(answer.value.data?.[file] ?? "", "base64");
     replica.mount.write({ certificates: octets("tls.crt"), key: octets("tls.key"), trust: octets("ca.crt") });
   };
-  if (of.kubelet !== false) {
-    follow<Pod>(pods, ({ metadata }) => {
-      clock.setTimeout(() => void sync(metadata?.name ?? ""), SYNC_AFTER_PATCH_MS);
-    });
-    const periodic = (): void => {
-      for (const { name } of replicas) void sync(name);
-      clock.setTimeout(periodic, SYNC_PERIOD_MS);
-    };
+  follow<Pod>(pods, ({ metadata }) => {
+    clock.setTimeout(() => void sync(metadata?.name ?? ""), SYNC_AFTER_PATCH_MS);
+  });
+  const periodic = (): void => {
+    for (const { name } of replicas) void sync(name);
     clock.setTimeout(periodic, SYNC_PERIOD_MS);
-  }
+  };
+  clock.setTimeout(periodic, SYNC_PERIOD_MS);
 
   const cluster: WebhookCluster = {
     api,
@@ -182,7 +184,12 @@ export async function createWebhookCluster(
     start(name, { skewMs = 0, ...options } = {}) {
       const process = createTestProcess(name, clock, api);
       process.skewMs = skewMs;
-      const replica = startReplica(name, process, { ...of.defaults, ...options }, verify);
+      const replica = startReplica(
+        name,
+        process,
+        { acknowledgement: of.acknowledgement ?? "pod", leader: { ...of.defaults, ...options } },
+        verify,
+      );
       replicas.add(replica);
       const kill = replica.kill;
       replica.kill = async () => {
@@ -214,8 +221,9 @@ export async function createWebhookCluster(
       const leader = cluster.leader();
       const acknowledged = await Promise.all(
         [...replicas].map(async ({ name }) => {
-          const pod = await pods.get(name);
-          return pod.ok && pod.value.metadata?.annotations?.[NAMES.acknowledgedCertHash] === hash;
+          const said =
+            of.acknowledgement === "lease" ? await leases.get(`${NAME}-${name}`) : await pods.get(name);
+          return said.ok && said.value.metadata?.annotations?.[NAMES.acknowledgedCertHash] === hash;
         }),
       );
       const { doing, rollover, certHash } = leader?.status ?? {};
@@ -254,7 +262,7 @@ export async function createWebhookCluster(
 function startReplica(
   name: string,
   process: TestProcess,
-  options: Partial<LeadCertificateOptions>,
+  of: { readonly acknowledgement: "pod" | "lease"; readonly leader: Partial<LeadCertificateOptions> },
   onChange: () => void,
 ): { -readonly [K in keyof ClusterReplica]: ClusterReplica[K] } {
   const { clock, transport } = process;
@@ -277,7 +285,7 @@ function startReplica(
     followCertificate({
       ...{ leases, name: NAME, clock, logger, random },
       mount: mount.open,
-      acknowledge: { pods, pod: { name } },
+      acknowledge: { pod: { name }, ...(of.acknowledgement === "lease" ? { leases } : { pods }) },
       signal: stopping.signal,
     }),
   );
@@ -317,11 +325,11 @@ function startReplica(
           ...{ client, namespace: NAMESPACE, name: NAME, identity: name, leadership, clock, logger, random },
           serving: { dnsNames: ["webhook.shop.svc"] },
           targets: TARGETS,
-          replicas: { labelSelector: "app=shop-webhook" },
+          replicas: { labelSelector: "app=shop-webhook", acknowledgement: of.acknowledgement },
           onStatus: (status) => {
             replica.status = status;
           },
-          ...options,
+          ...of.leader,
         });
       } finally {
         replica.leads = false;
