@@ -5,7 +5,8 @@ import { blockKeys, scalarKeys } from "../src/config/keys.ts";
 const root = new URL("../", import.meta.url).pathname;
 const page = readFileSync(`${root}../../docs/migrating-from-spiffe-helper.md`, "utf8");
 const own = readFileSync(`${root}../../docs/helper.md`, "utf8");
-const tests = ["src", "test"]
+// Files are published by a mechanism that other programs share.
+const tests = ["src", "test", "../../packages/daemon/src/publish"]
   .flatMap((folder) =>
     readdirSync(`${root}${folder}`, { recursive: true }).map((path) => `${folder}/${String(path)}`),
   )

@@ -5,6 +5,7 @@ export type DaemonErrorCode =
   | "ERR_DAEMON_FAILED"
   | "ERR_DAEMON_LISTEN"
   | "ERR_DAEMON_DRAIN"
+  | "ERR_DAEMON_WRITE"
   | "ERR_DAEMON_INTERRUPTED";
 
 /**

@@ -74,6 +74,15 @@ export {
   type SignalEmitter,
 } from "./process-signals.ts";
 export { type CommandEntry, type Program, type ProgramHost, runProgram } from "./program.ts";
+export {
+  createFilePublisher,
+  type FilePublisher,
+  type FilePublisherOptions,
+  type PublisherWords,
+} from "./publish/file-publisher.ts";
+export type { FileSet, OutputFile } from "./publish/file-set.ts";
+export { insideName } from "./publish/inside-name.ts";
+export type { Owner } from "./publish/write-new-file.ts";
 export { readBounded } from "./read-bounded.ts";
 export {
   type ConfigProblem,

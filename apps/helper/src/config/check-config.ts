@@ -1,9 +1,9 @@
+import { insideName } from "@newleaf/daemon";
 import { invalid } from "../config-error.ts";
 import { HelperError } from "../error.ts";
 import type { HelperConfig } from "./config.ts";
 import { hasX509 } from "./files-config.ts";
 import type { GivenConfig } from "./given-config.ts";
-import { insideName } from "./inside-name.ts";
 import type { ScalarKey } from "./keys.ts";
 
 /** Refuses values that are good each and make no sense together. */

@@ -1,15 +1,14 @@
-import type { Logger } from "@newleaf/daemon";
+import type { FilePublisher, Logger } from "@newleaf/daemon";
 import type { Consumer, Generation } from "@newleaf/rotation";
 import type { X509Bundles, X509Svid } from "@newleaf/spiffe";
 import type { FilesConfig } from "../config/files-config.ts";
 import type { WrittenGate } from "../reload/told-consumer.ts";
-import type { Publisher } from "../write/publisher.ts";
 import { renderX509 } from "../write/render-x509.ts";
 import type { WriteStatuses } from "./write-statuses.ts";
 
 export interface FilesConsumerOptions {
   readonly files: FilesConfig;
-  readonly publisher: Publisher;
+  readonly publisher: FilePublisher;
   readonly statuses: WriteStatuses;
   readonly logger: Logger;
   /** What the source has now. */

@@ -1,9 +1,16 @@
 import { join } from "node:path";
-import type { Health, Logger, Metrics } from "@newleaf/daemon";
+import {
+  createFilePublisher,
+  DaemonError,
+  type FilePublisher,
+  type Health,
+  type Logger,
+  type Metrics,
+} from "@newleaf/daemon";
 import { signalProcess } from "@newleaf/rotation";
 import type { HelperConfig } from "../config/config.ts";
 import { hasX509 } from "../config/files-config.ts";
-import { createPublisher, type Publisher } from "../write/publisher.ts";
+import { HelperError } from "../error.ts";
 import { groupOf } from "./groups.ts";
 import { createServedCheck, type ServedCheck } from "./served-check.ts";
 import { createSupervisor, type Supervisor } from "./supervisor.ts";
@@ -16,7 +23,7 @@ export interface Helper {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly statuses: WriteStatuses;
-  readonly publisher: Publisher;
+  readonly publisher: FilePublisher;
   readonly served: ServedCheck;
   readonly supervisor: Supervisor | undefined;
   readonly countReload: (reload: string, outcome: "done" | "failed" | "not_served") => void;
@@ -53,9 +60,21 @@ export function createParts(config: HelperConfig, health: Health, metrics: Metri
 }
 
 /** The one that writes into `cert_dir`. */
-export function publisherOf(config: HelperConfig): Publisher {
-  const { directory, publish, owner } = config.files;
-  return createPublisher({ directory, how: publish, owner, groupOf: groupOf(config) });
+export function publisherOf(config: HelperConfig): FilePublisher {
+  const { directory, publish: how, owner } = config.files;
+  const words = { directory: "cert_dir", plainFiles: 'publish = "files"', owner: "file_owner" };
+  const publisher = createFilePublisher({ directory, how, owner, words, groupOf: groupOf(config) });
+  return {
+    async publish(group, files) {
+      try {
+        await publisher.publish(group, files);
+      } catch (cause) {
+        if (!(cause instanceof DaemonError)) throw cause;
+        const { message, hint } = cause;
+        throw new HelperError("ERR_HELPER_WRITE", message, { ...(hint !== undefined && { hint }), cause });
+      }
+    },
+  };
 }
 
 /** Sends the renew signal to the process of the pid file, if one is configured. */

@@ -1,10 +1,9 @@
 import { join } from "node:path";
-import { type CheckResult, delay, type Logger } from "@newleaf/daemon";
+import { type CheckResult, delay, type FilePublisher, type Logger } from "@newleaf/daemon";
 import type { JwtBundles, JwtSvid, WorkloadApiClient } from "@newleaf/spiffe";
 import type { HelperConfig } from "../config/config.ts";
 import type { JwtSvidConfig } from "../config/parts.ts";
 import { HelperError } from "../error.ts";
-import type { Publisher } from "../write/publisher.ts";
 import { renderJwtBundles } from "../write/render-jwt.ts";
 import { persist } from "./persist.ts";
 import type { WriteStatuses } from "./write-statuses.ts";
@@ -12,7 +11,7 @@ import type { WriteStatuses } from "./write-statuses.ts";
 export interface JwtFilesOptions {
   readonly config: HelperConfig;
   readonly client: Pick<WorkloadApiClient, "fetchJwtSvids" | "watchJwtBundles">;
-  readonly publisher: Publisher;
+  readonly publisher: FilePublisher;
   readonly statuses: WriteStatuses;
   readonly logger: Logger;
   /** After each file that was written. */

@@ -1,8 +1,8 @@
+import type { FileSet, OutputFile } from "@newleaf/daemon";
 import type { X509Bundles, X509Svid } from "@newleaf/spiffe";
 import { type Certificate, encodeCertificates, encodePem } from "@newleaf/x509";
 import type { FilesConfig } from "../config/files-config.ts";
 import { HelperError } from "../error.ts";
-import type { FileSet, OutputFile } from "./file-set.ts";
 
 /**
  * The files of an X509-SVID, octet for octet as spiffe-helper writes them, and those that it does not have. Pure.

@@ -16,9 +16,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { HelperError } from "../error.ts";
+import { DaemonError } from "../error.ts";
+import { createFilePublisher, type FilePublisher, type FilePublisherOptions } from "./file-publisher.ts";
 import type { FileSet } from "./file-set.ts";
-import { createPublisher, type Publisher, type PublisherOptions } from "./publisher.ts";
 
 const isRoot = process.getuid?.() === 0;
 
@@ -35,19 +35,20 @@ async function folder() {
   return { directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) };
 }
 
-function publisherFor(directory: string, options: Partial<PublisherOptions> = {}): Publisher {
+function publisherFor(directory: string, options: Partial<FilePublisherOptions> = {}): FilePublisher {
   const groupOf = (name: string) => (name.endsWith(".token") ? "jwt" : "x509");
-  return createPublisher({ directory, how: "directory", owner: undefined, groupOf, ...options });
+  const words = { directory: "cert_dir", plainFiles: 'publish = "files"', owner: "file_owner" };
+  return createFilePublisher({ directory, how: "directory", owner: undefined, words, groupOf, ...options });
 }
 
 const version = (text: string) => Number(text.split(" ").at(-1));
 
-async function refusal(run: Promise<void>): Promise<HelperError> {
+async function refusal(run: Promise<void>): Promise<DaemonError> {
   const error: unknown = await run.then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
-  if (error instanceof HelperError) return error;
+  if (error instanceof DaemonError) return error;
   throw new Error("it was published");
 }
 
@@ -114,7 +115,7 @@ for (const how of ["directory", "files"] as const) {
           ["svid.pem", { content: Buffer.alloc(500_000), mode: 0o644 }],
         ]);
         const error = await refusal(publisher.publish("x509", big));
-        expect(error.code).toBe("ERR_HELPER_WRITE");
+        expect(error.code).toBe("ERR_DAEMON_WRITE");
         expect(error.message).toMatch(/the disk is full \(write\); the files there are as they were/);
         for (const name of ["bundle.pem", "key.pem", "svid.pem"]) {
           expect(version(await readFile(join(place.directory, name), "utf8"))).toBe(1);

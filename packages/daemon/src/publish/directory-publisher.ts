@@ -13,9 +13,9 @@ import {
   symlinkSync,
 } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
-import { HelperError } from "../error.ts";
+import { DaemonError } from "../error.ts";
+import type { FilePublisher, FilePublisherOptions, PublisherWords } from "./file-publisher.ts";
 import type { FileSet, OutputFile } from "./file-set.ts";
-import type { Publisher, PublisherOptions } from "./publisher.ts";
 import { unsettledError, writeError } from "./write-error.ts";
 import { type Owner, syncAll, writeNewFile } from "./write-new-file.ts";
 
@@ -31,9 +31,10 @@ const PREFIX = "..newleaf_";
  *
  * Synchronous up to the rename: these are a few small files, and a turn through the thread pool for each step would take
  * longer than all of them. The disk is waited for afterwards, which readers need not: what a crash of the machine leaves
- * is replaced before the helper reports anything.
+ * is replaced before anything is reported.
  */
-export function createDirectoryPublisher({ directory, owner, groupOf }: PublisherOptions): Publisher {
+export function createDirectoryPublisher(options: FilePublisherOptions): FilePublisher {
+  const { directory, owner, groupOf, words } = options;
   const groups = new Map<string, FileSet>();
   /** What an earlier run published, until the group that it belongs to is published again. */
   let found: FileSet | undefined;
@@ -51,7 +52,7 @@ export function createDirectoryPublisher({ directory, owner, groupOf }: Publishe
       try {
         const previous = currentTarget(directory);
         const ours = previous === undefined || previous.startsWith(PREFIX);
-        if (!ours || (last !== undefined && previous !== last)) throw foreignWriter(directory);
+        if (!ours || (last !== undefined && previous !== last)) throw foreignWriter(directory, words);
         found ??= previous === undefined ? new Map() : readTree(join(directory, previous));
         const plain = readPlainFiles(directory, files);
         if (plain.size > 0) {
@@ -72,14 +73,14 @@ export function createDirectoryPublisher({ directory, owner, groupOf }: Publishe
         link(directory, next);
         unlinkVanished(directory, next);
       } catch (error) {
-        throw writeError(directory, error);
+        throw writeError(directory, error, words);
       }
       const written = join(directory, last);
       try {
         await syncAll([...[...files.keys()].map((name) => join(written, name)), written, directory]);
         removeSwappedDirectories(directory, last);
       } catch (error) {
-        throw unsettledError(directory, error);
+        throw unsettledError(directory, error, words);
       }
     },
   };
@@ -112,9 +113,9 @@ function targetOf(path: string): string | undefined {
   }
 }
 
-function foreignWriter(directory: string): HelperError {
-  return new HelperError("ERR_HELPER_WRITE", `another program publishes into ${directory}`, {
-    hint: 'give each its own cert_dir, or set publish = "files" for both',
+function foreignWriter(directory: string, words: PublisherWords): DaemonError {
+  return new DaemonError("ERR_DAEMON_WRITE", `another program publishes into ${directory}`, {
+    hint: `give each its own ${words.directory}, or set ${words.plainFiles} for both`,
   });
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
-import { createPublisher } from "../src/write/publisher.ts";
+import { createFilePublisher } from "../src/publish/file-publisher.ts";
 
 const script = new URL("publish-forever.ts", import.meta.url).pathname;
 const names = ["bundle.pem", "key.pem", "svid.pem"];
@@ -30,7 +30,7 @@ async function writeAndKill(directory: string, from: number, moment: number): Pr
   return last;
 }
 
-test("a helper that is killed while it writes leaves a set that fits, and nothing that the next one does not tidy up", async () => {
+test("a publisher that is killed while it writes leaves a set that fits, and nothing that the next one does not tidy up", async () => {
   const directory = await mkdtemp(join(tmpdir(), "nl-killed-"));
   let from = 0;
   for (const moment of [0, 1, 2, 4, 7]) {
@@ -41,7 +41,14 @@ test("a helper that is killed while it writes leaves a set that fits, and nothin
     }
     expect(new Set(texts.map((text) => text.split(" ").at(-1))).size).toBe(1);
   }
-  const publisher = createPublisher({ directory, how: "directory", owner: undefined, groupOf: () => "x509" });
+  const words = { directory: "dir", plainFiles: "plain" };
+  const publisher = createFilePublisher({
+    directory,
+    how: "directory",
+    owner: undefined,
+    words,
+    groupOf: () => "x509",
+  });
   await publisher.publish("x509", new Map(names.map((name) => [name, { content: "last", mode: 0o600 }])));
   const left = (await readdir(directory)).filter((name) => !names.includes(name));
   expect(left).toEqual(["..data", expect.stringMatching(/^\.\.newleaf_/)]);

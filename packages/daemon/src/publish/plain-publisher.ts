@@ -3,8 +3,8 @@ import { renameSync } from "node:fs";
 import { readdir, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { removeSwappedDirectories } from "./directory-publisher.ts";
+import type { FilePublisher, FilePublisherOptions } from "./file-publisher.ts";
 import type { FileSet } from "./file-set.ts";
-import type { Publisher, PublisherOptions } from "./publisher.ts";
 import { writeError } from "./write-error.ts";
 import { syncAll, writeNewFile } from "./write-new-file.ts";
 
@@ -14,7 +14,7 @@ const MARK = ".newleaf-tmp-";
  * Plain files. All are written beside their places first; then each is renamed, which takes microseconds together.
  * Between two renames a reader can see files of two updates, which `directory` excludes.
  */
-export function createPlainPublisher({ directory, owner }: PublisherOptions): Publisher {
+export function createPlainPublisher({ directory, owner, words }: FilePublisherOptions): FilePublisher {
   const published = new Map<string, readonly string[]>();
   let tidied = false;
   return {
@@ -42,7 +42,7 @@ export function createPlainPublisher({ directory, owner }: PublisherOptions): Pu
         removeSwappedDirectories(directory, undefined);
       } catch (error) {
         for (const path of temporary.values()) await unlink(path).catch(() => {});
-        throw writeError(directory, error);
+        throw writeError(directory, error, words);
       }
     },
   };
