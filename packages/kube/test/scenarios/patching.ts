@@ -168,9 +168,7 @@ export const applying: readonly Scenario[] = [
       const applied = ok(await configMaps.apply(configMap("a", { k: "1" }), { fieldManager: "one" }));
       ok(await configMaps.update({ ...applied, data: { k: "2" } }, { fieldManager: "editor" }));
       const status = refusal(await configMaps.apply(configMap("a", { k: "1" }), { fieldManager: "one" }));
-      expect(status.message).toMatch(
-        /^Apply failed with 1 conflict: conflict with "editor" using v1.*: \.data\.k$/,
-      );
+      expect(status.message).toBe('Apply failed with 1 conflict: conflict with "editor" using v1: .data.k');
     },
   },
   {
