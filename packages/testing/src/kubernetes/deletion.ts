@@ -3,10 +3,21 @@ import type { KubeObject } from "./kube-object.ts";
 import type { ResourceRow } from "./resource-table.ts";
 import { conflict, forbidden } from "./status-error.ts";
 
-/** What of meta/v1 DeleteOptions is heeded; propagation is accepted, and nothing is collected. */
+/** What of meta/v1 DeleteOptions is heeded. Nobody collects garbage here: finalizers of propagation stay until removed. */
 export interface DeleteRequest {
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string } | undefined;
   readonly gracePeriodSeconds?: number | undefined;
+  readonly propagationPolicy?: "Foreground" | "Background" | "Orphan" | undefined;
+}
+
+/** The finalizers while it is deleted: those it has, and that of the propagation that was asked for. */
+export function deletionFinalizers(
+  current: KubeObject,
+  { propagationPolicy }: DeleteRequest,
+): readonly string[] {
+  const { finalizers = [] } = current.metadata;
+  if (propagationPolicy === "Foreground") return [...new Set([...finalizers, "foregroundDeletion"])];
+  return propagationPolicy === "Orphan" ? [...new Set([...finalizers, "orphan"])] : finalizers;
 }
 
 /** Throws Conflict when a precondition does not hold, and Forbidden for namespaces that stay. */

@@ -28,7 +28,8 @@ export function listObjects(table: ObjectTable, row: ResourceRow, request: ListR
   }
   const version = token?.version ?? versionToList(table, request);
   const entries = table.entries(row.storage, version);
-  if (!entries) throw expired(token ? EXPIRED_TOKEN : tooOld(version, table.oldestVersion));
+  if (!entries)
+    throw expired(token ? EXPIRED_TOKEN : "The resourceVersion for the provided list is too old.");
 
   const prefix = request.namespace === undefined ? "" : `${request.namespace}/`;
   const after = token?.after ?? "";

@@ -1,4 +1,4 @@
-import { checkDeletion, type DeleteRequest, deletionGrace } from "./deletion.ts";
+import { checkDeletion, type DeleteRequest, deletionFinalizers, deletionGrace } from "./deletion.ts";
 import { equalJson, isJsonObject, type Json, type JsonObject } from "./json.ts";
 import { type ListPage, type ListRequest, listObjects } from "./kube-list.ts";
 import { formatTime, type KubeObject, keyOf } from "./kube-object.ts";
@@ -139,9 +139,11 @@ export function createKubeStore(options: KubeStoreOptions): KubeStore {
         return table.put(row.storage, settled);
       }
       if (sameAsStored(settled, old)) return old;
-      const stored = table.put(row.storage, settled);
-      const { deletionTimestamp, deletionGracePeriodSeconds: grace, finalizers } = stored.metadata;
-      return deletionTimestamp && !grace && !finalizers?.length ? purge(row, stored) : stored;
+      const { deletionTimestamp, deletionGracePeriodSeconds: grace, finalizers } = settled.metadata;
+      if (!deletionTimestamp || grace || finalizers?.length) return table.put(row.storage, settled);
+      // The last finalizer is gone: this is not stored, it goes.
+      purge(row, old);
+      return settled;
     },
     remove(row, namespace, name, request = {}) {
       const key = keyOf(namespace, name);
@@ -149,7 +151,8 @@ export function createKubeStore(options: KubeStoreOptions): KubeStore {
       if (!current) throw notFound(row, name);
       checkDeletion(row, current, request);
       const grace = deletionGrace(row, current, request);
-      const held = grace > 0 || current.metadata.finalizers?.length || row.storage === "namespaces";
+      const finalizers = deletionFinalizers(current, request);
+      const held = grace > 0 || finalizers.length > 0 || row.storage === "namespaces";
       if (!held) return { object: purge(row, current), gone: true };
       const { metadata } = current;
       if (metadata.deletionTimestamp && (metadata.deletionGracePeriodSeconds ?? 0) <= grace) {
@@ -161,6 +164,7 @@ export function createKubeStore(options: KubeStoreOptions): KubeStore {
           ...metadata,
           deletionTimestamp: formatTime(clock.now() + grace * 1000),
           deletionGracePeriodSeconds: grace,
+          ...(finalizers.length > 0 ? { finalizers: [...finalizers] } : {}),
           ...(row.generation ? { generation: (metadata.generation ?? 0) + 1 } : {}),
         },
         ...(row.storage === "namespaces" ? { status: { phase: "Terminating" } } : {}),

@@ -42,7 +42,7 @@ test("a field of another manager with another value is a conflict that names it;
   expect(refused.body).toMatchObject({
     code: 409,
     reason: "Conflict",
-    message: 'Apply failed with 1 conflict: conflict with "one" using v1: .data.k',
+    message: 'Apply failed with 1 conflict: conflict with "one": .data.k',
     details: { causes: [{ reason: "FieldManagerConflict", field: ".data.k" }] },
   });
   const forced = await apply(api, `${configMaps}/a`, "two", configMap({ k: "2" }), "&force=true");

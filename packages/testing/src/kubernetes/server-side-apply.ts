@@ -107,9 +107,12 @@ function applyConflict(conflicts: readonly { set: ManagedSet; paths: readonly st
   });
 }
 
+/** Appliers are known by their name alone; of a scale the API server has no time to tell. */
 function managerText({ entry }: ManagedSet): string {
-  const subresource = entry.subresource ? ` with subresource ${JSON.stringify(entry.subresource)}` : "";
-  return `${JSON.stringify(entry.manager)}${subresource} using ${entry.apiVersion}`;
+  const { manager, subresource, operation, apiVersion, time } = entry;
+  const name = `${JSON.stringify(manager)}${subresource ? ` with subresource ${JSON.stringify(subresource)}` : ""}`;
+  if (operation === "Apply") return name;
+  return `${name} using ${apiVersion}${time && subresource !== "scale" ? ` at ${time}` : ""}`;
 }
 
 /** An item of a list is held by who owns anything in it. */

@@ -89,6 +89,14 @@ export function staleWrite(row: Named, name: string): StatusError {
   );
 }
 
+/** A write that names another object than the one that is there, or one where none is (`uid` undefined). */
+export function otherUid(row: Named, key: string, asked: string, uid: string | undefined): StatusError {
+  const why = `Precondition failed: UID in precondition: ${asked}, UID in object meta: ${uid ?? ""}`;
+  const name = key.slice(key.indexOf("/") + 1);
+  const where = `Key: /registry/${row.resource}/${key}, ResourceVersion: 0`;
+  return conflict(row, name, `StorageError: invalid object, Code: 4, ${where}, AdditionalErrorMsg: ${why}`);
+}
+
 export function forbidden(row: Named, name: string, why: string, causes?: StatusCause[]): StatusError {
   const subject = name ? `${qualified(row)} "${name}"` : qualified(row);
   return new StatusError(403, "Forbidden", `${subject} is forbidden: ${why}`, {

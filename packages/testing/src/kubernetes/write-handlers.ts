@@ -1,6 +1,6 @@
 import { mediaType, parseBody, parseObjectBody } from "./body.ts";
 import type { DeleteRequest } from "./deletion.ts";
-import { fieldsOf, isJsonObject, type Json, type JsonObject } from "./json.ts";
+import { fieldsOf, isJsonObject, itemsOf, type Json, type JsonObject } from "./json.ts";
 import { listObjects } from "./kube-list.ts";
 import { type KubeObject, keyOf } from "./kube-object.ts";
 import { mergeSchemaOf } from "./merge-schema.ts";
@@ -12,7 +12,7 @@ import { integerOf, isDryRun, managerOf, type ResourceCall, type ResourceServer 
 import { apiVersionOf } from "./resource-name.ts";
 import { fromScale, scaleOf } from "./scale.ts";
 import { applyConfiguration } from "./server-side-apply.ts";
-import { badRequest, invalid, notFound, StatusError } from "./status-error.ts";
+import { badRequest, invalid, notFound, otherUid, StatusError } from "./status-error.ts";
 import { strategicMerge } from "./strategic-merge.ts";
 import type { Subresource, WritePlan, WriteTarget } from "./write-plan.ts";
 
@@ -42,7 +42,9 @@ export async function updateObject(
   const target = targetOf(call);
   const exists = server.store.table.get(row.storage, keyOf(target.namespace, target.name));
   if (!exists && row.createOnUpdate && info.subresource === undefined) {
-    const { resourceVersion, ...metadata } = fieldsOf(body.metadata);
+    const { resourceVersion, uid, ...metadata } = fieldsOf(body.metadata);
+    // It creates, but not anew what somebody has seen.
+    if (uid) throw otherUid(row, keyOf(target.namespace, target.name), String(uid), undefined);
     const named = { ...body, metadata: { ...metadata, name: target.name } };
     const plan = () =>
       managed(server, call, server.store.planCreate({ row, namespace: target.namespace }, named));
@@ -156,9 +158,9 @@ export async function deleteObject(
   const { row } = call;
   const { namespace, name } = targetOf(call);
   const request = deleteRequestOf(call);
+  const dryRun = isDryRun(call) || request.dryRun;
   const object = server.store.table.get(row.storage, keyOf(namespace, name));
   if (!object) throw notFound(row, name);
-  const dryRun = isDryRun(call);
   await server.admitDelete(call, object, dryRun);
   const removed = dryRun ? { object, gone: true } : server.store.remove(row, namespace, name, request);
   if (!removed.gone || row.returnsDeleted) return { status: 200, body: show.object(removed.object) };
@@ -177,12 +179,13 @@ export async function deleteAll(
 ): Promise<Reply> {
   const { row } = call;
   const request = deleteRequestOf(call);
+  const dryRun = isDryRun(call) || request.dryRun;
   const page = listObjects(server.store.table, row, selectionOf(call));
   const removed: KubeObject[] = [];
   for (const object of page.items) {
-    await server.admitDelete(call, object, isDryRun(call));
+    await server.admitDelete(call, object, dryRun);
     const { namespace, name = "" } = object.metadata;
-    if (isDryRun(call) || !server.store.table.get(row.storage, keyOf(namespace, name))) continue;
+    if (dryRun || !server.store.table.get(row.storage, keyOf(namespace, name))) continue;
     removed.push(server.store.remove(row, namespace, name, request).object);
   }
   return { status: 200, body: show.list(removed, { resourceVersion: server.store.resourceVersion }) };
@@ -198,7 +201,11 @@ function targetOf({ row, info }: ResourceCall): WriteTarget {
 }
 
 /** DeleteOptions come as the body or in the query. */
-function deleteRequestOf({ body, headers, info }: ResourceCall): DeleteRequest {
+function deleteRequestOf({
+  body,
+  headers,
+  info,
+}: ResourceCall): DeleteRequest & { readonly dryRun: boolean } {
   const options = body ? fieldsOf(parseBody(body, mediaType(headers["content-type"]))) : {};
   const { uid, resourceVersion } = fieldsOf(options.preconditions);
   const propagation = info.query.get("propagationPolicy") ?? options.propagationPolicy ?? "Background";
@@ -214,6 +221,8 @@ function deleteRequestOf({ body, headers, info }: ResourceCall): DeleteRequest {
       ...(typeof uid === "string" ? { uid } : {}),
       ...(typeof resourceVersion === "string" ? { resourceVersion } : {}),
     },
+    dryRun: itemsOf(options.dryRun).includes("All"),
+    propagationPolicy: propagation as NonNullable<DeleteRequest["propagationPolicy"]>,
     gracePeriodSeconds: typeof grace === "number" ? grace : undefined,
   };
 }

@@ -8,10 +8,10 @@ import { type ResourceRow, toServed, toStored } from "./resource-table.ts";
 import {
   alreadyExists,
   badRequest,
-  conflict,
   forbidden,
   invalid,
   notFound,
+  otherUid,
   StatusError,
   staleWrite,
 } from "./status-error.ts";
@@ -95,11 +95,7 @@ export function planUpdate(
   }
   const { resourceVersion = "", uid } = draft.metadata;
   if (uid && uid !== old.metadata.uid) {
-    throw conflict(
-      row,
-      name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`,
-    );
+    throw otherUid(row, keyOf(namespace, name), uid, old.metadata.uid);
   }
   if (!resourceVersion && !row.unconditionalUpdate) {
     const message = "Invalid value: 0: must be specified for an update";
