@@ -54,64 +54,61 @@ export function createExchange(options: ExchangeOptions): Exchange {
   return {
     clock,
     maxEventBytes: options.maxEventBytes,
-    async fetch(request) {
-      const scope = begin(request);
-      try {
-        if (request.timeoutMs !== undefined) scope.deadline(request.timeoutMs);
-        const turn = throttle(request, scope);
-        if (turn !== undefined) await turn;
-        // As in client-go a request that waited for its turn still has all of the default time.
-        if (request.timeoutMs === undefined) scope.deadline(timeoutMs);
-        return await readBody(await send(request, scope), options.maxAnswerBytes);
-      } catch (error) {
-        scope.abort(error);
-        throw error;
-      } finally {
-        scope.end();
-      }
-    },
-    async open(request, { lastsMs } = {}) {
-      const scope = begin(request);
-      try {
+    fetch: async (request) => whole(await stream(request)),
+    stream,
+    open: (request, { lastsMs } = {}) =>
+      inScope(request, async (scope) => {
         scope.deadline(request.timeoutMs ?? timeoutMs);
         const answer = await send(request, scope);
         scope.deadline(lastsMs);
         return answer;
-      } catch (error) {
-        scope.abort(error);
-        scope.end();
-        throw error;
-      }
-    },
-    async stream(request) {
-      const scope = begin(request);
-      try {
-        if (request.timeoutMs !== undefined) scope.deadline(request.timeoutMs);
-        await throttle(request, scope);
-        if (request.timeoutMs === undefined) scope.deadline(timeoutMs);
-        return await send(request, scope);
-      } catch (error) {
-        scope.abort(error);
-        scope.end();
-        throw error;
-      }
-    },
-    async readAll(answer) {
-      try {
-        answer.scope.deadline(timeoutMs);
-        return await readBody(answer, options.maxAnswerBytes);
-      } catch (error) {
-        answer.scope.abort(error);
-        throw error;
-      } finally {
-        answer.scope.end();
-      }
+      }),
+    readAll(answer) {
+      answer.scope.deadline(timeoutMs);
+      return whole(answer);
     },
     close() {
       closed = true;
       for (const scope of [...active]) scope.abort(closedError());
     },
   };
+
+  function stream(request: ApiRequest): Promise<OpenAnswer> {
+    return inScope(request, async (scope) => {
+      if (request.timeoutMs !== undefined) scope.deadline(request.timeoutMs);
+      const turn = throttle(request, scope);
+      if (turn !== undefined) await turn;
+      // As in client-go a request that waited for its turn still has all of the default time.
+      if (request.timeoutMs === undefined) scope.deadline(timeoutMs);
+      return send(request, scope);
+    });
+  }
+
+  async function whole(answer: OpenAnswer): Promise<WholeAnswer> {
+    try {
+      return await readBody(answer, options.maxAnswerBytes);
+    } catch (error) {
+      answer.scope.abort(error);
+      throw error;
+    } finally {
+      answer.scope.end();
+    }
+  }
+
+  /** What `ask` comes to goes on in its scope; a failure ends it. */
+  async function inScope(
+    request: ApiRequest,
+    ask: (scope: RequestScope) => Promise<OpenAnswer>,
+  ): Promise<OpenAnswer> {
+    const scope = begin(request);
+    try {
+      return await ask(scope);
+    } catch (error) {
+      scope.abort(error);
+      scope.end();
+      throw error;
+    }
+  }
 
   function begin(request: ApiRequest): RequestScope {
     if (closed) throw closedError();
