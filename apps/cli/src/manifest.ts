@@ -47,6 +47,11 @@ export const manifest: readonly CommandEntry[] = [
     () => import("@newleaf/webhook-program"),
   ),
   entry(
+    "webhook-certs",
+    "elected serving certificates for admission webhooks in any language",
+    () => import("@newleaf/webhook-program"),
+  ),
+  entry(
     "lint",
     "manifests whose certificates cannot rotate, before they reach a cluster",
     () => import("@newleaf/webhook-program"),

@@ -11,6 +11,7 @@
  */
 import type { Command } from "@newleaf/daemon";
 import { webhookCommand } from "./admission/webhook-command.ts";
+import { certsCommand } from "./certs/certs-command.ts";
 import { lintCommand } from "./lint/lint-command.ts";
 
-export const commands: readonly Command[] = [webhookCommand, lintCommand];
+export const commands: readonly Command[] = [webhookCommand, certsCommand, lintCommand];

@@ -9,7 +9,7 @@ import { type RunningProgram, startNewleaf } from "./run-newleaf.ts";
 
 export const NAMESPACE = "shop";
 export const NAME = "newleaf-webhook";
-const ACCOUNT = `system:serviceaccount:${NAMESPACE}:${NAME}`;
+export const ACCOUNT = `system:serviceaccount:${NAMESPACE}:${NAME}`;
 
 /** An election in seconds, and no wait for API servers that this one does not have. */
 export const quick = [
