@@ -1,6 +1,7 @@
 /**
  * Real protocols for tests and the demo: an authority that issues good and bad certificates, directories written as
- * the kubelet and the cert-manager CSI driver write them, and a SPIFFE trust domain with its Workload API.
+ * the kubelet and the cert-manager CSI driver write them, a SPIFFE trust domain with its Workload API, and a Kubernetes
+ * API with webhooks, kubelets and faults.
  *
  * ```ts
  * const authority = createTestAuthority();
@@ -34,12 +35,21 @@ export {
   writeUnreadable,
 } from "./hostile-writers.ts";
 export type { WorkloadApiMethod } from "./internal/workload-api-calls.ts";
+export type { CallWebhook, WebhookCall } from "./kubernetes/admission.ts";
 export type { ApiListener, ListenOptions } from "./kubernetes/api-listener.ts";
 export type { AuditEntry, AuditLog } from "./kubernetes/audit.ts";
+export type { ResolveService } from "./kubernetes/call-webhook.ts";
 export type { ActiveFault, Fault, FaultAction, FaultFilter, Faults } from "./kubernetes/faults.ts";
 export type { KubeStore, StoreClock } from "./kubernetes/kube-store.ts";
 export type { WatchItem } from "./kubernetes/kube-watch.ts";
 export type { KubeconfigOptions } from "./kubernetes/kubeconfig.ts";
+export {
+  createKubelet,
+  type Kubelet,
+  type KubeletOptions,
+  type KubeletVolume,
+} from "./kubernetes/kubelet.ts";
+export { kubeletVolumePath, writeKubeletVolumes } from "./kubernetes/kubelet-volumes.ts";
 export {
   createKubernetesApi,
   type KubernetesApi,

@@ -107,12 +107,11 @@ function applyConflict(conflicts: readonly { set: ManagedSet; paths: readonly st
   });
 }
 
-/** Appliers are known by their name alone; of a scale the API server has no time to tell. */
+/** Appliers are known by their name alone, others by the version that they wrote in too. */
 function managerText({ entry }: ManagedSet): string {
-  const { manager, subresource, operation, apiVersion, time } = entry;
+  const { manager, subresource, operation, apiVersion } = entry;
   const name = `${JSON.stringify(manager)}${subresource ? ` with subresource ${JSON.stringify(subresource)}` : ""}`;
-  if (operation === "Apply") return name;
-  return `${name} using ${apiVersion}${time && subresource !== "scale" ? ` at ${time}` : ""}`;
+  return operation === "Apply" ? name : `${name} using ${apiVersion}`;
 }
 
 /** An item of a list is held by who owns anything in it. */
