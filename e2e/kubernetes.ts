@@ -44,7 +44,7 @@ export interface ServiceAccountOptions {
 }
 
 /** Files and words by which a user is known to the API server. */
-export interface KubernetesUser {
+interface KubernetesUser {
   readonly username: string;
   readonly kubeconfig: string;
 }

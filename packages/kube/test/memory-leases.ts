@@ -8,7 +8,7 @@ import {
   resources,
 } from "../src/index.ts";
 
-export type Verb = "get" | "create" | "update";
+type Verb = "get" | "create" | "update";
 
 /** What happens to a request: `apply` lets it reach the store, once, at whatever time; the answer may be another. */
 export type Intercept = (
