@@ -5,7 +5,7 @@ import { createWakeup } from "./internal/wakeup.ts";
 import { replicaLeaseName } from "./replica.ts";
 
 /** What a follower tells the world of itself. */
-export interface FollowerReport {
+interface FollowerReport {
   /** What it waits for; undefined when it has all that is announced. */
   readonly expectedCertHash: string | undefined;
   /** Counts the times it has asked for the same. */

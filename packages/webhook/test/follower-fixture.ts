@@ -24,7 +24,7 @@ import { seeded } from "./webhook-cluster.ts";
 const NAMESPACE = "shop";
 const NAMES = annotationNames();
 
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;

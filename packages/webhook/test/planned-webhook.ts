@@ -18,7 +18,7 @@ import { createMemoryObjects, type MemoryObjects } from "./memory-objects.ts";
 
 export const SECOND = 1_000;
 export const DAY = 86_400 * SECOND;
-export const TARGETS: readonly BundleTarget[] = [
+const TARGETS: readonly BundleTarget[] = [
   { kind: "ValidatingWebhookConfiguration", name: "shop" },
   { kind: "CustomResourceDefinition", name: "orders.shop.example" },
 ];
@@ -37,7 +37,7 @@ export const POLICY: LeaderPolicy = {
 };
 
 /** A replica as far as a leader can tell: it serves one certificate at a time, of what was stored and announced. */
-export interface PlannedReplica {
+interface PlannedReplica {
   readonly name: string;
   certHash: string | undefined;
   caHash: string | undefined;
@@ -93,6 +93,7 @@ export function createPlannedWebhook(of: { readonly replicas?: number } = {}): P
     }),
   );
   const proved = new Map<string, string>();
+  const verified = new Set<string>();
   const { name, names } = POLICY;
   const secretsClient = objects.client(resources.secrets);
   const leasesClient = objects.client(resources.leases);
@@ -184,10 +185,13 @@ export function createPlannedWebhook(of: { readonly replicas?: number } = {}): P
       if (annotations[names.certHash] === sha256Hex(stored)) leaves.push(...parseCertificates(stored));
       for (const leaf of leaves) {
         for (const bundle of bundles) {
+          const pair = leaf.sha256 + bundle;
+          if (verified.has(pair)) continue;
           const trust = createTrustBundle(parseCertificates(bundle));
           const now = new Date(Math.min(webhook.now, leaf.notAfter.getTime()));
           const path = validatePath(leaf, trust, { now, purpose: "serverAuth" });
           if (!path.ok) throw new Error(`after ${webhook.writes.join(", ")}: ${path.message}`);
+          verified.add(pair);
         }
       }
     },

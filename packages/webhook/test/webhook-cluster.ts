@@ -32,7 +32,7 @@ import { createTestProcess, type TestProcess } from "./test-process.ts";
 export const NAMESPACE = "shop";
 export const NAME = "shop-webhook";
 export const NAMES = annotationNames();
-export const TARGETS: readonly BundleTarget[] = [
+const TARGETS: readonly BundleTarget[] = [
   { kind: "ValidatingWebhookConfiguration", name: "shop" },
   { kind: "MutatingWebhookConfiguration", name: "shop" },
 ];
@@ -58,7 +58,7 @@ export interface ClusterReplica {
   stop(): Promise<void>;
 }
 
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
@@ -208,7 +208,7 @@ export async function createWebhookCluster(
       while (!(await condition())) {
         if (clock.monotonic() > end)
           throw new Error(`not in time: ${String(condition)}; ${describe(cluster)}`);
-        await clock.advance(50);
+        await clock.advance(100);
         verify();
       }
     },
