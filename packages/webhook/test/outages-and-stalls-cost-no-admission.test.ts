@@ -1,5 +1,6 @@
+import { resources } from "@newleaf/kube";
 import { expect, test } from "vitest";
-import { createWebhookCluster, NAMES, type WebhookCluster } from "./webhook-cluster.ts";
+import { createWebhookCluster, NAME, NAMES, NAMESPACE, type WebhookCluster } from "./webhook-cluster.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -91,6 +92,29 @@ test("a replica that is cut off holds a rollover up, is named, and is followed w
   cluster.api.restart();
   await cluster.until(() => cluster.converged(), 3 * MINUTE);
   expect(cluster.failures).toEqual([]);
+});
+
+test("a replica that comes between the last look and the switch is seen, because the switch is decided on fresh reads", async () => {
+  await using cluster = await started();
+  const pods = cluster.admin.resource(resources.pods, { namespace: NAMESPACE });
+  const spec = { containers: [{ name: "webhook", image: "webhook" }] };
+  await pods.create({ metadata: { name: "shop-9", labels: { app: NAME } }, spec });
+  await cluster.run(SECOND);
+  let came = false;
+  cluster.leader()!.process.onRequest = ({ method, path }) => {
+    if (came || method !== "GET" || !path.includes("/pods?") || path.includes("watch=")) return undefined;
+    came = true;
+    return pods.patch(
+      "shop-9",
+      { type: "merge", body: { status: { phase: "Running" } } },
+      { subresource: "status" },
+    );
+  };
+  await cluster.requestRollover();
+  await cluster.until(() => came);
+  await cluster.run(10 * SECOND);
+  expect(cluster.leader()!.status).toMatchObject({ doing: "acknowledged", pending: ["shop-9"] });
+  expect((await cluster.secret(`${NAME}-ca`))?.data).toHaveProperty("next.crt");
 });
 
 test("an idle webhook makes no requests but watches and election renewals", async () => {

@@ -9,8 +9,9 @@ export interface TestProcess {
   skewMs: number;
   /** The API server cannot be reached; what is open is reset. */
   partitioned: boolean;
-  /** Told of each request before it is sent, and when it has been carried out and nobody knows yet. */
-  onRequest: ((request: KubeRequest) => void) | undefined;
+  /** Told of each request before it is sent, which waits for what is returned. */
+  onRequest: ((request: KubeRequest) => unknown) | undefined;
+  /** Told of each request when it has been carried out and the process does not know yet. */
   onCarriedOut: ((request: KubeRequest) => void) | undefined;
   /** Nothing of it runs any more, from this moment on, and nothing ends. */
   kill(): void;
@@ -57,7 +58,7 @@ export function createTestProcess(name: string, clock: ManualClock, api: Kuberne
     transport: {
       server: inner.server,
       async send(request) {
-        process.onRequest?.(request);
+        await process.onRequest?.(request);
         await running();
         if (process.partitioned) refuse();
         const response = await inner.send(request);
