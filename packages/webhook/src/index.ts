@@ -45,6 +45,12 @@ export type { LeaderWaitReason } from "./leader-plan.ts";
 export type { ProveReplica } from "./leader-proofs.ts";
 export type { LeaderStatus } from "./leader-status.ts";
 export { type LeaseAnnouncement, parseAnnouncement } from "./lease-announcement.ts";
+export {
+  candidatePermissions,
+  describePermission,
+  followerPermissions,
+  type Permission,
+} from "./permissions.ts";
 export type { Replica } from "./replica.ts";
 export { type ServingNames, serviceDnsNames } from "./serving-certificate.ts";
 export { type WatchSecretOptions, watchSecret } from "./watch-secret.ts";

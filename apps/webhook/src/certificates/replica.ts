@@ -1,18 +1,18 @@
 import type { Health, Logger, Metrics, Task } from "@newleaf/daemon";
 import type { IdentitySource } from "@newleaf/rotation";
-import type { FollowerStatus } from "@newleaf/webhook";
+import {
+  candidatePermissions,
+  describePermission,
+  type FollowerStatus,
+  followerPermissions,
+} from "@newleaf/webhook";
 import { createCandidate } from "./candidate.ts";
 import { showCandidate, showFollower } from "./certificate-metrics.ts";
 import { followServing } from "./follow-serving.ts";
 import type { Acknowledgement, FollowerConfig } from "./follower-options.ts";
 import type { Cluster } from "./kube-options.ts";
 import { bundleTargets, type LeaderConfig } from "./leader-options.ts";
-import {
-  candidatePermissions,
-  createPermissionCheck,
-  describePermission,
-  followerPermissions,
-} from "./permissions.ts";
+import { createPermissionCheck } from "./permissions.ts";
 
 export interface ReplicaParts {
   readonly cluster: Cluster;
