@@ -1,17 +1,23 @@
 import type { JsonObject } from "./json.ts";
 import type { Reply } from "./reply.ts";
 import type { RequestInfo } from "./request-info.ts";
-import type { ResourceRow } from "./resource-table.ts";
+import { defineRow, type ResourceRow } from "./resource-table.ts";
+import { reviewResources } from "./reviews.ts";
 import type { RowIndex } from "./row-index.ts";
 
 const verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/** What is only asked is found like what is kept. */
+const reviewRows: readonly ResourceRow[] = reviewResources.map(({ group, resource, kind, namespaced }) =>
+  defineRow(`${group}/v1`, resource, kind, { namespaced, storage: "" }),
+);
+const verbsOf = ({ storage }: ResourceRow): string[] => (storage === "" ? ["create"] : verbs);
 const partVerbs = ["get", "patch", "update"];
 
 /** `/api`, `/apis` and what is under them that is no resource; undefined for other paths. */
 export function serveDiscovery(index: RowIndex, info: RequestInfo, accept: string): Reply | undefined {
   const parts = info.path.split("/").filter((part) => part !== "");
   const aggregated = accept.includes("as=APIGroupDiscoveryList") && accept.includes("v=v2;");
-  const rows = index.all();
+  const rows = [...index.all(), ...reviewRows];
   const [root, group, version] = parts;
   if (root === "api" && parts.length === 1) {
     if (aggregated) return aggregatedList(rows.filter((row) => row.group === ""));
@@ -60,7 +66,7 @@ function resourceList(groupVersion: string, rows: readonly ResourceRow[]): Reply
       singularName: row.singular,
       namespaced: row.namespaced,
       kind: row.kind,
-      verbs,
+      verbs: verbsOf(row),
       ...(row.shortNames.length > 0 ? { shortNames: [...row.shortNames] } : {}),
       ...(row.categories.length > 0 ? { categories: [...row.categories] } : {}),
     },
@@ -109,7 +115,7 @@ function aggregatedResource(row: ResourceRow): JsonObject {
     responseKind: { group: row.group, version: row.version, kind: row.kind },
     scope: row.namespaced ? "Namespaced" : "Cluster",
     singularResource: row.singular,
-    verbs,
+    verbs: verbsOf(row),
     ...(row.shortNames.length > 0 ? { shortNames: [...row.shortNames] } : {}),
     ...(row.categories.length > 0 ? { categories: [...row.categories] } : {}),
     ...(subresources.length > 0 ? { subresources } : {}),

@@ -60,7 +60,7 @@ export interface KubeStore {
   close(): void;
 }
 
-export interface Removal {
+interface Removal {
   readonly object: KubeObject;
   readonly gone: boolean;
 }

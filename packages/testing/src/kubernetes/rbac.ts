@@ -90,7 +90,7 @@ function isSubject(subject: JsonObject, user: UserInfo, binding: KubeObject): bo
 }
 
 /** Whether one PolicyRule grants this. */
-export function ruleAllows(rule: JsonObject, attributes: AccessAttributes): boolean {
+function ruleAllows(rule: JsonObject, attributes: AccessAttributes): boolean {
   const has = (list: "verbs" | "apiGroups" | "resources", ...values: string[]): boolean =>
     itemsOf(rule[list]).some((item) => item === "*" || values.includes(String(item)));
   if (!has("verbs", attributes.verb)) return false;

@@ -1,4 +1,4 @@
-export type ApiVerb =
+type ApiVerb =
   | "get"
   | "list"
   | "watch"

@@ -117,7 +117,7 @@ export function invalid(
   return new StatusError(422, "Invalid", `${kind} "${name}" is invalid: ${why}`, {
     ...(name ? { name } : {}),
     ...(of.group ? { group: of.group } : {}),
-    kind: of.kind,
+    ...(of.kind ? { kind: of.kind } : {}),
     causes: causes.map(({ reason, message, field = "" }) => ({ reason, message, field })),
   });
 }

@@ -110,7 +110,7 @@ async function applyObject(server: ResourceServer, call: ResourceCall, show: Rep
   return { status: exists ? 200 : 201, body: shownAs(call, applied, show) };
 }
 
-export function unsupportedPatch(): StatusError {
+function unsupportedPatch(): StatusError {
   return new StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
 }
 
@@ -136,12 +136,30 @@ async function change(
 ): Promise<Reply> {
   const target = targetOf(call);
   const plan = (): WritePlan => {
-    const planned = managed(server, call, server.store.planUpdate(target, make));
+    const planned = managed(server, call, planChange(server, call, target, make));
     // A patch applies to whatever is there; one that names a version is held to it when it is planned again.
     return call.info.verb === "patch" ? { ...planned, unconditional: true } : planned;
   };
   const changed = await server.write(call, plan, isDryRun(call));
   return { status: 200, body: shownAs(call, changed, show) };
+}
+
+function planChange(
+  { store }: ResourceServer,
+  { info }: ResourceCall,
+  target: WriteTarget,
+  make: (current: KubeObject) => JsonObject,
+): WritePlan {
+  try {
+    return store.planUpdate(target, make);
+  } catch (error) {
+    const undecodable = error instanceof StatusError && / cannot be handled as a /.test(error.message);
+    if (info.verb !== "patch" || !undecodable) throw error;
+    // Of a body it is malformed; of what a patch makes, the patch is.
+    throw invalid({ group: "", kind: "" }, "", [
+      { reason: "FieldValueInvalid", message: `Invalid value: ${error.message}`, field: "patch" },
+    ]);
+  }
 }
 
 /** With the writer as the owner of what changes. */
