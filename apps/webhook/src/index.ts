@@ -14,4 +14,6 @@ import { webhookCommand } from "./admission/webhook-command.ts";
 import { certsCommand } from "./certs/certs-command.ts";
 import { lintCommand } from "./lint/lint-command.ts";
 
+export { webhookCommand };
+
 export const commands: readonly Command[] = [webhookCommand, certsCommand, lintCommand];

@@ -44,13 +44,11 @@ test("a sidecar leads, follows, writes, signals, and proves that it is served", 
   const record = async () => JSON.parse((await sidecar.ask("/rotations")).text).rotations[0];
   await expect.poll(record, eventually).toMatchObject({ outcome: "complete" });
   const first = (await record()).generation;
-  await expect
-    .poll(record, eventually)
-    .toMatchObject({
-      outcome: "complete",
-      generation: first + 1,
-      consumers: [{ served: [{ verdict: "equal" }] }],
-    });
+  await expect.poll(record, eventually).toMatchObject({
+    outcome: "complete",
+    generation: first + 1,
+    consumers: [{ served: [{ verdict: "equal" }] }],
+  });
 });
 
 test("a follower asks the kubelet by its Pod, and takes what is mounted only once it is announced", {
@@ -80,7 +78,7 @@ test("a follower asks the kubelet by its Pod, and takes what is mounted only onc
   const replica = await world.replica("shop-0", [
     "--certs", volume.directory, "--certificate-duration", "6s", "--authority-duration", "60s",
   ]); // biome-ignore format: one command line
-  await whenReady(replica);
+  await replica.ready;
   const serial = await replica.serving();
   await expect.poll(() => replica.serving(), eventually).not.toBe(serial);
   expect(synced).toBeGreaterThanOrEqual(2);
@@ -95,7 +93,7 @@ test("with both, the Secret is taken while the mount is behind", { timeout: 60_0
   const replica = await world.replica("shop-0", [
     "--certs", volume.directory, "--from-secret", "--certificate-duration", "6s", "--authority-duration", "60s",
   ]); // biome-ignore format: one command line
-  await whenReady(replica);
+  await replica.ready;
   const first = await world.secret();
   await volume.write(
     Object.fromEntries(

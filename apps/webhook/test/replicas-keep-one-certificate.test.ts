@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { deployment } from "./manifests.ts";
-import { createWebhookWorld, NAME, whenReady } from "./webhook-world.ts";
+import { createWebhookWorld, NAME } from "./webhook-world.ts";
 
 const DEPLOYMENTS = "/apis/apps/v1/namespaces/shop/deployments";
 const eventually = { timeout: 20_000, interval: 50 };
@@ -10,7 +10,7 @@ test("three replicas get a certificate from nothing, and the API server asks the
 }, async () => {
   await using world = await createWebhookWorld();
   const replicas = await Promise.all(["shop-0", "shop-1", "shop-2"].map((name) => world.replica(name)));
-  await Promise.all(replicas.map(whenReady));
+  await Promise.all(replicas.map(({ ready }) => ready));
   const serving = await Promise.all(replicas.map((replica) => replica.serving()));
   expect(new Set(serving).size).toBe(1);
   expect((await world.lease())?.metadata?.annotations).toMatchObject({
@@ -48,7 +48,7 @@ test("three replicas get a certificate from nothing, and the API server asks the
 test("a leader that stops is followed at once, and nobody stops serving", { timeout: 60_000 }, async () => {
   await using world = await createWebhookWorld();
   const replicas = [await world.replica("shop-0"), await world.replica("shop-1")];
-  await Promise.all(replicas.map(whenReady));
+  await Promise.all(replicas.map(({ ready }) => ready));
   const holder = async () => (await world.lease(`${NAME}-leader`))?.spec?.holderIdentity;
   const first = await holder();
   const leader = replicas.find(({ name }) => name === first)!;
@@ -62,7 +62,7 @@ test("a leader that stops is followed at once, and nobody stops serving", { time
 test("a deleted Secret, a wiped caBundle: repaired while it serves on", { timeout: 60_000 }, async () => {
   await using world = await createWebhookWorld();
   const replica = await world.replica("shop-0");
-  await whenReady(replica);
+  await replica.ready;
   await expect.poll(() => world.caBundle(), eventually).toBeTruthy();
   const serial = await replica.serving();
 
@@ -92,16 +92,72 @@ test("certificates of seconds are renewed under admissions, none of which fails"
   await using world = await createWebhookWorld();
   const lives = ["--certificate-duration", "4s", "--authority-duration", "60s", "--from-secret"];
   const replicas = [await world.replica("shop-0", lives), await world.replica("shop-1", lives)];
-  await Promise.all(replicas.map(whenReady));
+  await Promise.all(replicas.map(({ ready }) => ready));
   const serials = new Set<string | undefined>();
   const failed: unknown[] = [];
-  const deadline = Date.now() + 60_000;
-  for (let count = 0; serials.size < 4 && Date.now() < deadline; count++) {
+  let count = 0;
+  const admit = async () => {
+    count += 1;
     const answered = await world.create(DEPLOYMENTS, deployment(`under-${count}`));
     if (answered.status !== 201) failed.push(answered);
     serials.add(await replicas[0]!.serving());
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  expect(serials.size).toBeGreaterThanOrEqual(4);
+    return serials.size;
+  };
+  await expect.poll(admit, { timeout: 60_000, interval: 20 }).toBeGreaterThanOrEqual(4);
   expect(failed).toEqual([]);
+});
+
+test.each(["pod", "lease"])(
+  "a CA is rolled over while reviews go on: replicas acknowledge by %s and are asked by a handshake",
+  { timeout: 90_000 },
+  async (acknowledge) => {
+    await using world = await createWebhookWorld();
+    const argv = ["--from-secret", "--acknowledge", acknowledge];
+    const replicas = [await world.replica("shop-0", argv), await world.replica("shop-1", argv)];
+    await Promise.all(replicas.map(({ ready }) => ready));
+    await expect.poll(() => world.caBundle(), eventually).toBeTruthy();
+    const before = world.caBundle();
+    const states = new Set<string>();
+    const failed: unknown[] = [];
+    world.api.store.change("secrets", "shop", `${NAME}-ca`, (secret) => ({
+      ...secret,
+      metadata: {
+        ...secret.metadata,
+        annotations: { ...secret.metadata.annotations, "newleaf.dev/rollover-requested": "true" },
+      },
+    }));
+    const isOver = () => {
+      const bundle = Buffer.from(world.caBundle() ?? "", "base64").toString();
+      const old = Buffer.from(before ?? "", "base64").toString();
+      return bundle !== "" && !bundle.includes(old);
+    };
+    let count = 0;
+    const admit = async () => {
+      count += 1;
+      const answered = await world.create(DEPLOYMENTS, deployment(`under-${count}`));
+      if (answered.status !== 201) failed.push(answered);
+      for (const replica of replicas) {
+        const { text } = await replica.ask("/metrics");
+        const stage = /^newleaf_webhook_rollover\{stage="(\w+)"\} 1/m.exec(text)?.[1];
+        if (stage !== undefined) states.add(stage);
+      }
+      return isOver();
+    };
+    await expect.poll(admit, { timeout: 60_000, interval: 5 }).toBe(true);
+    expect(failed).toEqual([]);
+    expect(states).toContain("trust");
+    expect(await world.create(DEPLOYMENTS, deployment("after"))).toMatchObject({ status: 201 });
+  },
+);
+
+test("what a review found is in the audit log of the API server", { timeout: 60_000 }, async () => {
+  await using world = await createWebhookWorld();
+  await (await world.replica("shop-0", ["--from-secret", "--rule", "all=warn"])).ready;
+  await expect.poll(() => world.caBundle(), eventually).toBeTruthy();
+  const stale = await world.create(DEPLOYMENTS, deployment("stale", { subPath: "tls.crt" }));
+  expect(stale).toMatchObject({ status: 201, warnings: expect.stringContaining("[subpath]") });
+  const [entry] = world.api.audit.entries.filter(
+    ({ verb, resource }) => verb === "create" && resource === "deployments",
+  );
+  expect(entry?.annotations).toMatchObject({ "policy.newleaf.dev/warned": "subpath" });
 });

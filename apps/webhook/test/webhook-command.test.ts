@@ -84,10 +84,9 @@ test("a timeout that is to be waited out is said, and the certificate taken when
   await expect
     .poll(() => follower.lines("no certificate in time, waiting on").length, eventually)
     .toBeGreaterThan(0);
-  expect(await follower.ask("/readyz")).toMatchObject({
-    status: 503,
-    text: expect.stringContaining("no Lease"),
-  });
+  await expect
+    .poll(() => follower.ask("/readyz"), eventually)
+    .toMatchObject({ status: 503, text: expect.stringContaining("there is no Lease newleaf-webhook") });
   expect((await follower.ask("/livez")).status).toBe(200);
   await world.replica("shop-0");
   await whenReady(follower);
@@ -119,7 +118,7 @@ test("the rules that are named are enough, and none of them is missed", { timeou
   grant(world, asked.lines("RBAC rule is missing"));
   world.api.audit.clear();
   const replica = await world.replica("shop-1");
-  await whenReady(replica);
+  await replica.ready;
   await expect.poll(() => world.caBundle(), eventually).toBeTruthy();
   expect(replica.lines("RBAC rule is missing")).toEqual([]);
   const refused = world.api.audit.entries.filter(({ code, user }) => code === 403 && user === ACCOUNT);
@@ -156,7 +155,7 @@ test("an API server that is away is no reason to stop serving, or to be unready"
 }, async () => {
   await using world = await createWebhookWorld();
   const replica = await world.replica("shop-0");
-  await whenReady(replica);
+  await replica.ready;
   await world.api.listener.setAvailable(false);
   await expect
     .poll(

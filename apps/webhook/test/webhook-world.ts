@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { createKubeClient, type KubeClient, type Lease, resources, type Secret } from "@newleaf/kube";
 import { type KubernetesApi, startKubernetesApi } from "@newleaf/testing";
-import { expect } from "vitest";
 import { type RunningProgram, startNewleaf } from "./run-newleaf.ts";
 
 export const NAMESPACE = "shop";
@@ -18,7 +18,7 @@ export const quick = [
 
 /** An API server with a webhook configuration, and replicas behind its Service, each with a Pod and an address. */
 export interface WebhookWorld extends AsyncDisposable {
-  readonly api: KubernetesApi;
+  readonly api: Awaited<ReturnType<typeof startKubernetesApi>>;
   readonly admin: KubeClient;
   readonly directory: string;
   /** A kubeconfig of the webhook's service account, or of another user. */
@@ -40,6 +40,8 @@ export interface Answered {
 
 export interface WebhookReplica extends RunningProgram {
   readonly name: string;
+  /** Is ready, and an endpoint of the Service. Rejects when it ends instead. */
+  readonly ready: Promise<void>;
   /** Which certificate it serves, by its serial number; undefined until it is ready. */
   serving(): Promise<string | undefined>;
 }
@@ -102,6 +104,7 @@ export async function createWebhookWorld(
       const replica: WebhookReplica = {
         ...program,
         name,
+        ready: whenReady(program).then(() => void addresses.set(name, address)),
         stop() {
           addresses.delete(name);
           return program.stop();
@@ -112,10 +115,7 @@ export async function createWebhookWorld(
         },
       };
       replicas.push(replica);
-      void whenReady(replica).then(
-        () => addresses.set(name, address),
-        () => {},
-      );
+      replica.ready.catch(() => {});
       return replica;
     },
     secret: (name = NAME) => get(admin.resource(resources.secrets, { namespace: NAMESPACE }), name),
@@ -141,18 +141,20 @@ export async function createWebhookWorld(
   };
 }
 
-/** Waits until it is ready, or has ended. */
+/** Rejects when it ends instead. */
 export async function whenReady(program: RunningProgram): Promise<void> {
+  const deadline = AbortSignal.timeout(20_000);
   let code: number | undefined;
   void program.ended.then((ended) => {
     code = ended;
   });
-  await expect
-    .poll(async () => code ?? (await program.ask("/readyz").catch(() => ({ status: 0 }))).status, {
-      timeout: 20_000,
-      interval: 20,
-    })
-    .toBe(200);
+  let last: { readonly status: number; readonly text: string } | undefined;
+  while (code === undefined && !deadline.aborted) {
+    last = await program.ask("/readyz").catch(() => undefined);
+    if (last?.status === 200) return;
+    await setTimeout(20);
+  }
+  throw new Error(code === undefined ? `not ready in time: ${last?.text}` : `ended with ${code}`);
 }
 
 function createPod(api: KubernetesApi, name: string, address: string): void {
@@ -176,7 +178,7 @@ async function send(api: KubernetesApi, method: string, path: string, object: ob
     method,
     path,
     headers: { authorization: `Bearer ${api.token("admin")}`, "content-type": "application/json" },
-    body: Buffer.from(JSON.stringify(object)),
+    body: JSON.stringify(object),
     signal: AbortSignal.timeout(20_000),
   });
   const chunks: Uint8Array[] = [];

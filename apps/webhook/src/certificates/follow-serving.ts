@@ -21,7 +21,7 @@ export interface FollowServingOptions {
   readonly health: Health;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Called with each follower that is started: more than one when a timeout is waited out. */
+  /** Called at once with what tells how the follower is doing. */
   readonly onStart: (status: () => FollowerStatus) => void;
   /** What may be amiss, for the one who reads of a timeout. */
   readonly advice: () => string | undefined;
@@ -39,28 +39,36 @@ export async function followServing(options: FollowServingOptions): Promise<Iden
     ok: false,
     reason: `no certificate yet: ${status?.().waitingFor ?? "starting"}`,
   }));
+  const waits = config.onCertTimeout === "wait";
+  const hint = (): string =>
+    options.advice() ?? `look at: kubectl get lease,secret ${name} -n ${namespace} -o yaml`;
   const secret = { secrets: client.resource(resources.secrets, { namespace }), name };
   const follow: FollowCertificateOptions = {
     ...{ name, annotationPrefix, signal, logger },
     leases: client.resource(resources.leases, { namespace }),
     mount: certificateMount({ directory: config.certs, secret: config.fromSecret ? secret : undefined }),
     acknowledge: acknowledgeOf(options),
-    certTimeoutMs: config.certTimeout,
+    certTimeoutMs: waits ? Number.POSITIVE_INFINITY : config.certTimeout,
     onStart(started) {
       status = started;
       onStart(started);
     },
   };
-  for (;;) {
-    try {
-      return await followCertificate(follow);
-    } catch (error) {
-      if (!(error instanceof WebhookError) || error.code !== "ERR_WEBHOOK_NO_CERTIFICATE") throw error;
-      const hint = options.advice() ?? `look at: kubectl get lease,secret ${name} -n ${namespace} -o yaml`;
-      if (config.onCertTimeout === "exit") throw failure(error.message, { hint, cause: error });
-      logger.error({ error: error.message, hint }, "no certificate in time, waiting on");
-    }
+  using _reminder = remind(waits ? config.certTimeout : undefined, () => {
+    logger.error({ waitingFor: status?.().waitingFor, hint: hint() }, "no certificate in time, waiting on");
+  });
+  try {
+    return await followCertificate(follow);
+  } catch (error) {
+    if (!(error instanceof WebhookError) || error.code !== "ERR_WEBHOOK_NO_CERTIFICATE") throw error;
+    throw failure(error.message, { hint: hint(), cause: error });
   }
+}
+
+function remind(everyMs: number | undefined, say: () => void): Disposable | undefined {
+  if (everyMs === undefined) return undefined;
+  const timer = setInterval(say, everyMs);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 function acknowledgeOf({
