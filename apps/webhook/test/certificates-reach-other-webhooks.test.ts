@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { lstat, mkdir, readFile, readlink } from "node:fs/promises";
+import { lstat, mkdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { resources, startInformer } from "@newleaf/kube";
@@ -108,6 +108,35 @@ test("with both, the Secret is taken while the mount is behind", { timeout: 60_0
   const served = (await world.secret())?.data?.["tls.crt"] ?? "";
   const [leaf] = parseCertificates(Buffer.from(served, "base64").toString());
   await expect.poll(() => replica.serving(), eventually).toBe(leaf?.serialNumber);
+});
+
+test("a command is run once the files are there, and again until it ends well", {
+  timeout: 60_000,
+}, async () => {
+  await using world = await createWebhookWorld();
+  const [out, script] = [join(world.directory, "out"), join(world.directory, "reload.mjs")];
+  await mkdir(out);
+  // Fails the first time; then it copies what it was told of.
+  await writeFile(
+    script,
+    `import { copyFileSync, existsSync, writeFileSync } from "node:fs";
+     const [out, seen] = process.argv.slice(2);
+     if (!existsSync(seen)) { writeFileSync(seen, ""); console.error("not yet"); process.exit(3); }
+     copyFileSync(out + "/tls.crt", seen);`,
+  );
+  const seen = join(world.directory, "seen");
+  const sidecar = startNewleaf([
+    "webhook-certs", "run", "--name", NAME, "--kubeconfig", await world.kubeconfig(), "--pod", "side-0", "--from-secret",
+    "--acknowledge", "none", "--out", out, "--exec", `${process.execPath} ${script} ${out} ${seen}`, ...quick,
+  ]); // biome-ignore format: one command line
+  onTestFinished(async () => void (await sidecar.stop()));
+  await whenReady(sidecar);
+  await expect
+    .poll(async () => JSON.parse((await sidecar.ask("/rotations")).text).rotations[0], eventually)
+    .toMatchObject({ outcome: "complete" });
+  expect(await readFile(seen, "utf8")).toBe(await readFile(join(out, "tls.crt"), "utf8"));
+  const [stalled] = sidecar.lines("rotation stalled");
+  expect(stalled?.reason).toMatch(/ended with 3: not yet/);
 });
 
 async function end(child: ChildProcess): Promise<void> {

@@ -32,13 +32,13 @@ export interface WebhookWorld extends AsyncDisposable {
   create(path: string, object: object, method?: string): Promise<Answered>;
 }
 
-export interface Answered {
+interface Answered {
   readonly status: number;
   readonly message: string;
   readonly warnings: string;
 }
 
-export interface WebhookReplica extends RunningProgram {
+interface WebhookReplica extends RunningProgram {
   readonly name: string;
   /** Is ready, and an endpoint of the Service. Rejects when it ends instead. */
   readonly ready: Promise<void>;

@@ -91,6 +91,7 @@ export {
   resolveArguments,
   resolveOptions,
 } from "./resolve-config.ts";
+export { runChild } from "./run-child.ts";
 export { type DaemonParts, runDaemon } from "./run-daemon.ts";
 export { parseSocketPath } from "./socket-path.ts";
 export { type Daemon, type DaemonFace, type DaemonWork, startDaemon } from "./start-daemon.ts";

@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { readBounded } from "@newleaf/daemon";
+import { readBounded, runChild } from "@newleaf/daemon";
 import { signalProcess } from "@newleaf/rotation";
 import type { ReloadAction, Secret } from "../config/reload-config.ts";
 import { HelperError } from "../error.ts";
@@ -23,33 +22,13 @@ export async function act(action: ReloadAction, signal: AbortSignal): Promise<vo
   }
 }
 
-const OUTPUT_KEPT = 2_048;
-
-/** No shell. The last of what it said becomes part of the error. */
-function run([program = "", ...words]: readonly string[], signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let said = "";
-    const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"], signal, killSignal: "SIGKILL" });
-    const keep = (chunk: Buffer) => {
-      said = (said + chunk.toString("utf8")).slice(-OUTPUT_KEPT);
-    };
-    child.stdout.on("data", keep);
-    child.stderr.on("data", keep);
-    const fail = (how: string, cause?: unknown) => {
-      const output = said.trim().replaceAll(/\s*\n\s*/g, "; ");
-      reject(
-        new HelperError("ERR_HELPER_RELOAD", `${program} ${how}${output === "" ? "" : `: ${output}`}`, {
-          cause,
-        }),
-      );
-    };
-    child.once("error", (error: NodeJS.ErrnoException) => {
-      fail(error.name === "AbortError" ? "did not end in time" : `cannot be run (${error.code})`, error);
-    });
-    child.once("close", (code, killedBy) =>
-      code === 0 ? resolve() : fail(`ended with ${code ?? killedBy}`),
-    );
-  });
+async function run(command: readonly string[], signal: AbortSignal): Promise<void> {
+  try {
+    await runChild(command, signal);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new HelperError("ERR_HELPER_RELOAD", message, { cause });
+  }
 }
 
 async function request(url: string, method: string, signal: AbortSignal): Promise<void> {

@@ -22,7 +22,7 @@ export interface Candidate {
   standing(): Standing;
 }
 
-export interface Standing {
+interface Standing {
   readonly leads: boolean;
   /** Who is seen to lead; undefined until somebody is, "" after a release. */
   readonly leader: string | undefined;

@@ -1,4 +1,4 @@
-import { createFilePublisher, type FileSet, type Logger } from "@newleaf/daemon";
+import { createFilePublisher, type FileSet, type Logger, runChild } from "@newleaf/daemon";
 import {
   type Consumer,
   type Generation,
@@ -33,11 +33,15 @@ export function createFilesConsumer(config: OutputConfig, logger: Logger): Consu
       written = number;
       logger.info({ directory, generation: number, identity, notAfter }, "certificate files written");
     },
-    ...((process !== undefined || targets.length > 0) && {
+    ...((process !== undefined || config.exec !== undefined || targets.length > 0) && {
       async prove(generation: Generation, signal: AbortSignal) {
         if (process !== undefined) {
           await signalProcess(process, config.signal);
-          logger.info({ ...process, signal: config.signal }, "process told of the new certificate");
+          logger.info({ signal: config.signal }, "process told of the new certificate");
+        }
+        if (config.exec !== undefined) {
+          await runChild(config.exec, AbortSignal.any([signal, AbortSignal.timeout(config.execTimeout)]));
+          logger.info({ command: config.exec[0] }, "command told of the new certificate");
         }
         if (targets.length === 0) return [];
         return proveServed(targets, generation, {

@@ -25,7 +25,7 @@ export async function keepFiles(parts: KeepFilesParts, kept: KeptFiles, signal: 
   await using source = await replica.follow(signal);
   kept.source = source;
   await using rotation = startRotation(source, [createFilesConsumer(config, logger)], {
-    stageTimeoutMs: Math.max(30_000, config.verifyTimeout + 5_000),
+    stageTimeoutMs: Math.max(30_000, config.execTimeout + config.verifyTimeout + 5_000),
     retry: { baseMs: 200, maxMs: 10_000 },
   });
   await using observation = observeRotation({ rotation, source, metrics, health, logger });

@@ -11,6 +11,8 @@ export interface OutputConfig {
   readonly pid: number | undefined;
   readonly pidFile: string | undefined;
   readonly signal: NodeJS.Signals;
+  readonly exec: readonly string[] | undefined;
+  readonly execTimeout: number;
   readonly verify: readonly string[];
   readonly verifyName: string | undefined;
   readonly verifyTimeout: number;
@@ -55,6 +57,21 @@ export const outputOptions: { readonly [K in keyof OutputConfig]: TypedOption<Ou
       "is no signal, such as SIGHUP",
     ),
     default: "SIGHUP",
+  },
+  exec: {
+    flag: "--exec <command>",
+    description: "what to run once the files are written; split at spaces, without a shell",
+    schema: z
+      .string()
+      .transform((text) => text.split(/\s+/).filter((word) => word !== ""))
+      .refine((words) => words.length > 0, "is no command")
+      .optional(),
+  },
+  execTimeout: {
+    flag: "--exec-timeout <duration>",
+    description: "how long that may take before it is killed and run again",
+    schema: duration({ min: "1ms", max: "1h" }),
+    default: "10s",
   },
   verify: {
     flag: "--verify <target>",
