@@ -41,9 +41,9 @@ export {
 } from "./follower.ts";
 export type { AcknowledgeOptions } from "./follower-report.ts";
 export { type LeadCertificateOptions, leadCertificate, type ReplicaOptions } from "./leader.ts";
-export type { LeaderWaitReason } from "./leader-plan.ts";
 export type { ProveReplica } from "./leader-proofs.ts";
 export type { LeaderStatus } from "./leader-status.ts";
+export type { LeaderWaitReason } from "./leader-step.ts";
 export { type LeaseAnnouncement, parseAnnouncement } from "./lease-announcement.ts";
 export {
   candidatePermissions,

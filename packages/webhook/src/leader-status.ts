@@ -1,7 +1,7 @@
 import type { Clock, Logger } from "@newleaf/kube";
 import type { RolloverNote } from "./authority-state.ts";
 import type { Findings } from "./leader-observation.ts";
-import type { LeaderStep, LeaderWaitReason } from "./leader-plan.ts";
+import type { LeaderStep, LeaderWaitReason } from "./leader-step.ts";
 
 /** What a leader is at. */
 export interface LeaderStatus {

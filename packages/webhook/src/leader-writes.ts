@@ -9,7 +9,7 @@ import {
 } from "./authority-state.ts";
 import { type BundleTarget, bundlePatch } from "./ca-bundle.ts";
 import { type Findings, type LeaderPolicy, leaseAnnotations } from "./leader-observation.ts";
-import type { AuthorityChange, LeaderWrite } from "./leader-plan.ts";
+import type { AuthorityChange, LeaderWrite } from "./leader-step.ts";
 import { issueServing } from "./serving-certificate.ts";
 
 /** What leaders write to. */

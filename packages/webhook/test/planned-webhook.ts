@@ -9,7 +9,8 @@ import {
   type Observation,
   readObservation,
 } from "../src/leader-observation.ts";
-import { type LeaderStep, planLeader } from "../src/leader-plan.ts";
+import { planLeader } from "../src/leader-plan.ts";
+import type { LeaderStep } from "../src/leader-step.ts";
 import { prepareWrite } from "../src/leader-writes.ts";
 import { sha256Hex } from "../src/lease-announcement.ts";
 import type { Replica } from "../src/replica.ts";
