@@ -2,6 +2,7 @@ import { defineCommand, duration, jsonOption, type LeafCommand } from "@newleaf/
 import { renderResult } from "./render-result.ts";
 import { runDemo } from "./run-demo.ts";
 import { spiffeCommand } from "./spiffe/spiffe-command.ts";
+import { webhookDemoCommand } from "./webhook/webhook-command.ts";
 
 export const demoCommand: LeafCommand = defineCommand({
   name: "demo",
@@ -34,7 +35,7 @@ export const demoCommand: LeafCommand = defineCommand({
     },
     json: jsonOption,
   },
-  commands: [spiffeCommand],
+  commands: [spiffeCommand, webhookDemoCommand],
   async run(config, context) {
     const result = await runDemo(config, context);
     context.stdout.write(config.json ? `${JSON.stringify(result)}\n` : renderResult(result, context.style));

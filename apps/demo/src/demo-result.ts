@@ -1,10 +1,19 @@
 import type { Demo } from "./demo.ts";
-import type { ServedRotations } from "./served-rotations.ts";
 
 /** How one client fared. */
 export interface ClientTally {
   readonly requests: number;
   readonly failures: number;
+}
+
+/** How one server fared. */
+export interface ServerTally {
+  readonly name: string;
+  readonly rotations: number;
+  /** From the moment a new leaf was there to the handshake that showed it. */
+  readonly lagsMs: readonly number[];
+  /** Connections that were open at a rotation and have gone without loss. */
+  readonly drained: number;
 }
 
 /** What every demo ends with. */
@@ -34,7 +43,7 @@ export interface DemoResult extends DemoTally {
 }
 
 /** Counts up what is left of a demo that is over, and says what is wrong with it. */
-export function tallyOf(demo: Demo, servers: readonly ServedRotations[]): DemoTally {
+export function tallyOf(demo: Demo, servers: readonly ServerTally[]): DemoTally {
   for (const client of demo.clients) {
     const { requests, failures } = client.tally();
     if (failures > 0) {

@@ -11,8 +11,8 @@ export interface DemoClient extends AsyncDisposable {
   tally(): ClientTally;
   /** The latest failure, in the client's own words. */
   lastFailure(): string | undefined;
-  /** For the CA rollover. */
-  readonly participant: RolloverParticipant;
+  /** For the CA rollover; absent where a client has no part in it. */
+  readonly participant?: RolloverParticipant;
 }
 
 const PROGRAMS = {

@@ -54,7 +54,7 @@ export async function runDemo(
   await demo.until(0.45);
   const rolledOver = await demo.play(() =>
     tellRolloverStory(demo, world.roll(), () =>
-      [backend, ...demo.clients].map(({ participant }) => participant),
+      [backend, ...demo.clients].flatMap(({ participant }) => participant ?? []),
     ),
   );
   await demo.until(1);

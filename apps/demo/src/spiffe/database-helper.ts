@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { failure } from "@newleaf/daemon";
 import { helperCommand } from "@newleaf/helper";
+import { type EmbeddedProgram, type LogLine, startEmbeddedProgram } from "../embedded-program.ts";
 import { FILES } from "./database.ts";
-import { type EmbeddedProgram, type LogLine, startEmbeddedProgram } from "./embedded-program.ts";
 
 export interface DatabaseHelperOptions {
   /** For its configuration. */

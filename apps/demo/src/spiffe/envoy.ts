@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sdsCommand } from "@newleaf/sds";
+import { type EmbeddedProgram, startEmbeddedProgram } from "../embedded-program.ts";
 import { type Child, freePort, startChild } from "./child.ts";
-import { type EmbeddedProgram, startEmbeddedProgram } from "./embedded-program.ts";
 import { envoyBootstrap } from "./envoy-bootstrap.ts";
 
 /** Envoy between frontend and backend, with all its secrets from `newleaf sds`. */

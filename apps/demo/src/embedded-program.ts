@@ -16,10 +16,12 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
+/** `version` is what it says of itself, to servers that are told. */
 export function startEmbeddedProgram(
   command: LeafCommand,
   argv: readonly string[],
   onLine: (line: LogLine) => void = () => {},
+  version = "demo",
 ): EmbeddedProgram {
   const stop = new AbortController();
   let [failure, lastWords]: (string | undefined)[] = [];
@@ -30,7 +32,7 @@ export function startEmbeddedProgram(
   });
   const entry = { name: command.name, summary: command.summary, load: async () => command };
   const running = runProgram(
-    { name: "newleaf", version: "demo", description: "", commands: [entry] },
+    { name: "newleaf", version, description: "", commands: [entry] },
     {
       argv: [command.name, ...argv, "--admin", "off"],
       env: {},
