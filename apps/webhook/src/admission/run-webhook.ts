@@ -1,5 +1,4 @@
 import {
-  type AdminResponse,
   type CommandContext,
   createHealth,
   createMetrics,
@@ -9,9 +8,9 @@ import {
   type Metrics,
   startDaemon,
 } from "@newleaf/daemon";
-import { type Observation, observeRotation } from "@newleaf/observe";
-import type { IdentitySource } from "@newleaf/rotation";
+import { observeRotation } from "@newleaf/observe";
 import { createAdmissionHandler } from "@newleaf/webhook";
+import { type CertificateRun, createCertificateRun } from "../certificates/certificate-run.ts";
 import type { Acknowledgement, FollowerConfig } from "../certificates/follower-options.ts";
 import { connectCluster, type KubeConfigOptions } from "../certificates/kube-options.ts";
 import type { LeaderConfig } from "../certificates/leader-options.ts";
@@ -38,15 +37,13 @@ export async function runWebhook(
   await using daemon = await startDaemon(context, { health, metrics });
   await using cluster = await connectCluster(config, context);
   const { logger } = context;
-  const { name, namespace, pod } = { ...cluster, name: config.name };
-  logger.info({ name, namespace, pod, server: cluster.server }, "webhook started");
+  const { namespace, pod, server } = cluster;
+  logger.info({ name: config.name, namespace, pod, server }, "webhook started");
   const replica = createReplica({ cluster, config, leads: config, follows: config, health, metrics, logger });
-  const serving: Serving = { source: undefined, observation: undefined };
+  const serving = createCertificateRun();
   await daemon.run({
-    routes: {
-      "/rotations": (url) => serving.observation?.routes["/rotations"](url) ?? noCertificateYet,
-    },
-    reload: () => serving.source?.reload(),
+    routes: serving.routes,
+    reload: serving.reload,
     tasks: [
       ...replica.tasks,
       {
@@ -57,16 +54,6 @@ export async function runWebhook(
   });
 }
 
-const noCertificateYet: AdminResponse = {
-  status: 503,
-  body: `${JSON.stringify({ error: "no certificate yet" })}\n`,
-};
-
-interface Serving {
-  source: IdentitySource | undefined;
-  observation: Observation | undefined;
-}
-
 interface Webhook {
   readonly config: WebhookConfig;
   readonly policy: PolicySettings;
@@ -74,7 +61,7 @@ interface Webhook {
   readonly health: Health;
   readonly metrics: Metrics;
   readonly replica: Replica;
-  readonly serving: Serving;
+  readonly serving: CertificateRun;
 }
 
 async function serve(webhook: Webhook, signal: AbortSignal): Promise<void> {

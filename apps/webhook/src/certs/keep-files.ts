@@ -1,15 +1,10 @@
 import type { Health, Logger, Metrics } from "@newleaf/daemon";
-import { type Observation, observeRotation } from "@newleaf/observe";
-import { type IdentitySource, startRotation } from "@newleaf/rotation";
+import { observeRotation } from "@newleaf/observe";
+import { startRotation } from "@newleaf/rotation";
+import type { CertificateRun } from "../certificates/certificate-run.ts";
 import type { Replica } from "../certificates/replica.ts";
 import { createFilesConsumer } from "./files-consumer.ts";
 import type { OutputConfig } from "./output-options.ts";
-
-/** What is known once there is a certificate. */
-export interface KeptFiles {
-  source: IdentitySource | undefined;
-  observation: Observation | undefined;
-}
 
 export interface KeepFilesParts {
   readonly config: OutputConfig;
@@ -20,7 +15,11 @@ export interface KeepFilesParts {
 }
 
 /** Follows the certificate into files until the signal; they stay. */
-export async function keepFiles(parts: KeepFilesParts, kept: KeptFiles, signal: AbortSignal): Promise<void> {
+export async function keepFiles(
+  parts: KeepFilesParts,
+  kept: CertificateRun,
+  signal: AbortSignal,
+): Promise<void> {
   const { config, replica, health, metrics, logger } = parts;
   await using source = await replica.follow(signal);
   kept.source = source;

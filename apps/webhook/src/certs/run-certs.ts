@@ -1,16 +1,10 @@
-import {
-  type AdminResponse,
-  type CommandContext,
-  createHealth,
-  createMetrics,
-  startDaemon,
-  type Task,
-} from "@newleaf/daemon";
+import { type CommandContext, createHealth, createMetrics, startDaemon, type Task } from "@newleaf/daemon";
+import { createCertificateRun } from "../certificates/certificate-run.ts";
 import type { Acknowledgement, FollowerConfig } from "../certificates/follower-options.ts";
 import { connectCluster, type KubeConfigOptions } from "../certificates/kube-options.ts";
 import type { LeaderConfig } from "../certificates/leader-options.ts";
 import { createReplica } from "../certificates/replica.ts";
-import { type KeptFiles, keepFiles } from "./keep-files.ts";
+import { keepFiles } from "./keep-files.ts";
 import type { OutputConfig } from "./output-options.ts";
 
 export interface CertsConfig extends KubeConfigOptions {
@@ -36,7 +30,7 @@ export async function runCerts(
   const { namespace, pod, server } = cluster;
   logger.info({ name: config.name, namespace, pod, server }, "webhook-certs started");
   const replica = createReplica({ cluster, config, leads, follows, health, metrics, logger });
-  const kept: KeptFiles = { source: undefined, observation: undefined };
+  const kept = createCertificateRun();
   const files: Task[] = follows
     ? [
         {
@@ -46,15 +40,7 @@ export async function runCerts(
       ]
     : [];
   await daemon.run({
-    routes: follows
-      ? { "/rotations": (url) => kept.observation?.routes["/rotations"](url) ?? noCertificateYet }
-      : {},
-    reload: () => kept.source?.reload(),
+    ...(follows && { routes: kept.routes, reload: kept.reload }),
     tasks: [...replica.tasks, ...files],
   });
 }
-
-const noCertificateYet: AdminResponse = {
-  status: 503,
-  body: `${JSON.stringify({ error: "no certificate yet" })}\n`,
-};
