@@ -30,6 +30,8 @@ export interface AcknowledgeOptions {
 }
 
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Until what was refused is tried again. */
+const REFUSED_MS = 10 * 60_000;
 
 export function createFollowerReporter(
   options: AcknowledgeOptions & {
@@ -44,26 +46,30 @@ export function createFollowerReporter(
   const closing = new AbortController();
   const wakeup = createWakeup(clock);
   const pace = createRetryPace(clock, random);
-  const channels = channelsOf(options).map((channel) => ({ ...channel, sent: "", forbidden: false }));
+  const channels = channelsOf(options).map((channel) => ({ ...channel, sent: "", refusedUntil: 0 }));
   let newest: FollowerReport | undefined;
 
   const deliver = async (channel: (typeof channels)[number], report: FollowerReport): Promise<void> => {
     const content = channel.contentOf(report);
-    if (channel.forbidden || content === channel.sent || pace.blocked().has(channel.name)) return;
+    if (content === channel.sent || pace.blocked().has(channel.name)) return;
+    if (clock.monotonic() < channel.refusedUntil) return;
     try {
       const failure = await channel.send(report, closing.signal);
       if (failure === undefined) {
         channel.sent = content;
+        channel.refusedUntil = 0;
         pace.succeeded(channel.name);
         return;
       }
-      // Nor is a Pod that is not there going to come.
+      // Only a person mends that; nor is a Pod that is not there going to come.
       if (failure.code === 403 || failure.code === 404) {
-        channel.forbidden = true;
-        logger.warn(
-          { to: channel.name, reason: failure.message },
-          "reports are not accepted; the kubelet syncs in its own time",
-        );
+        if (channel.refusedUntil === 0) {
+          logger.warn(
+            { to: channel.name, reason: failure.message },
+            "reports are not accepted; the kubelet syncs in its own time",
+          );
+        }
+        channel.refusedUntil = clock.monotonic() + REFUSED_MS;
         return;
       }
       logger.debug({ to: channel.name, reason: failure.message }, "report failed, it is tried again");
@@ -80,7 +86,7 @@ export function createFollowerReporter(
     while (!closing.signal.aborted) {
       // What is newest now, not what was when the last request began.
       for (const channel of channels) if (newest) await deliver(channel, newest);
-      await wakeup.wait(Math.min(pace.nextMs(), LONGEST_WAIT_MS), closing.signal);
+      await wakeup.wait(Math.min(pace.nextMs(), REFUSED_MS), closing.signal);
     }
   };
   const running = channels.length > 0 ? run() : Promise.resolve();
@@ -96,8 +102,6 @@ export function createFollowerReporter(
     },
   };
 }
-
-const LONGEST_WAIT_MS = 2 ** 30;
 
 interface Channel {
   readonly name: string;

@@ -107,7 +107,7 @@ test("the Pod says what is expected at once, asks again when nothing comes, and 
   });
 });
 
-test("where the Pod may not be patched that is said once, and the kubelet's own sync is waited for", async () => {
+test("where the Pod may not be patched that is said once, the kubelet's own sync is waited for, and it is tried again later", async () => {
   fixture.api.faults.add({
     kind: "status",
     code: 403,
@@ -126,6 +126,9 @@ test("where the Pod may not be patched that is said once, and the kubelet's own 
   await fixture.clock.advance(2 * SECOND);
   expect(source.current().number).toBe(2);
   expect(fixture.log.filter(({ level }) => level === "warn")).toHaveLength(1);
+  fixture.api.faults.clear();
+  await fixture.clock.advance(600 * SECOND);
+  expect(await fixture.podAnnotations()).toMatchObject({ [NAMES.acknowledgedCertHash]: next.certHash });
 });
 
 test("an idle follower makes no request but its watch, and reads nothing every two seconds", async () => {
