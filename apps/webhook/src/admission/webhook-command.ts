@@ -47,6 +47,10 @@ export const webhookCommand: LeafCommand = defineCommand({
       ...leaderOptions.validating,
       description: `${leaderOptions.validating.description}; by default --name`,
     },
+    provePort: {
+      ...leaderOptions.provePort,
+      description: `${leaderOptions.provePort.description}; by default that of --listen`,
+    },
     ...policyOptions,
   },
   async run(config, context) {
