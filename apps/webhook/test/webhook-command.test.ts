@@ -93,6 +93,21 @@ test("a timeout that is to be waited out is said, and the certificate taken when
   expect(await follower.stop()).toBe(0);
 });
 
+test("stopped while it waits for a first certificate it ends with 0, and at once", async () => {
+  await using world = await createWebhookWorld();
+  const both = ["--certs", join(world.directory, "nothing-mounted"), "--from-secret"];
+  const follower = startNewleaf([
+    "webhook-certs", "follower", "--name", NAME, "--kubeconfig", await world.kubeconfig(), "--out", world.directory,
+    "--acknowledge", "none", ...both,
+  ]); // biome-ignore format: one command line
+  await expect.poll(() => follower.ask("/readyz"), eventually).toMatchObject({ status: 503 });
+  await expect
+    .poll(() => follower.ask("/readyz"), eventually)
+    .toMatchObject({ text: expect.stringContaining("there is no Lease") });
+  expect(await follower.stop()).toBe(0);
+  expect(follower.lines().filter(({ level }) => level === "error")).toEqual([]);
+});
+
 test("what RBAC forbids is named as the rule that is missing", { timeout: 60_000 }, async () => {
   await using world = await createWebhookWorld({ authorization: "rbac" });
   const program = await world.replica("shop-0", ["--from-secret", "--cert-timeout", "2s"]);
