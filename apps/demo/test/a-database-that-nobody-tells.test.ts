@@ -1,9 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { readdirSync } from "node:fs";
+import { expect, test } from "vitest";
 import { runSpiffeDemo } from "../src/spiffe/run-spiffe-demo.ts";
 import { contextWith } from "./demo-context.ts";
+import { ownTmpdir } from "./own-tmpdir.ts";
 
 const parts = { postgres: undefined, envoy: undefined };
 
@@ -45,15 +44,3 @@ test("interrupted in act one, it says how far it came, finds nothing amiss, and 
   });
   expect(readdirSync(box)).toEqual([]);
 }, 60_000);
-
-/** Where whatever is left behind shows. */
-function ownTmpdir(): string {
-  const [before, box] = [process.env.TMPDIR, mkdtempSync(join(tmpdir(), "nl-demo-"))];
-  process.env.TMPDIR = box;
-  onTestFinished(() => {
-    if (before === undefined) delete process.env.TMPDIR;
-    else process.env.TMPDIR = before;
-    rmSync(box, { recursive: true, force: true });
-  });
-  return box;
-}

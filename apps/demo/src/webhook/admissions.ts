@@ -14,8 +14,8 @@ export interface AdmissionOutcomes {
 /** An API user who creates and updates manifests, and looks at what comes of each. */
 export interface Admissions extends DemoClient {
   readonly outcomes: AdmissionOutcomes;
-  /** Resolves when the webhook has answered for the first time. */
-  readonly firstServed: Promise<void>;
+  /** When the webhook had answered for the first time, by the monotonic clock. */
+  readonly firstServedAt: number | undefined;
   /** From now until disposed the API server has nobody to ask, so that its refusal is no failure and is counted here. */
   expectRefusals(because: RegExp): ExpectedRefusals;
 }
@@ -39,10 +39,7 @@ export async function startAdmissions(
   const pending = new Set<Promise<void>>();
   let [failures, stopped] = [0, false];
   let lastFailure: string | undefined;
-  let served: () => void = () => {};
-  const firstServed = new Promise<void>((resolve) => {
-    served = resolve;
-  });
+  let firstServedAt: number | undefined;
 
   const admit = async (manifest: Manifest): Promise<void> => {
     const before = [...expected];
@@ -52,7 +49,7 @@ export async function startAdmissions(
       outcomes[manifest.expected] += 1;
       if (manifest.expected === "denied") onDenied(manifest.rule ?? "");
       else stored.add(manifest.name);
-      served();
+      firstServedAt ??= performance.now();
       return;
     }
     // Of requests that were under way at some time while it was so.
@@ -76,7 +73,9 @@ export async function startAdmissions(
   return {
     name: "API user",
     outcomes,
-    firstServed,
+    get firstServedAt() {
+      return firstServedAt;
+    },
     tally: () => ({
       requests: outcomes.allowed + outcomes.warned + outcomes.denied + failures,
       failures,

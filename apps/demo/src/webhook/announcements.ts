@@ -12,6 +12,8 @@ import type { Replica } from "./replica.ts";
 import { LEASES, storedLease, storedSecret } from "./stored.ts";
 
 const PROOF_MS = 3_000;
+/** From an announcement until everybody serves it; shorter than from one renewal to the next. */
+const DELIVERY_MS = 3_000;
 const names = annotationNames();
 
 /** Tells and measures how each announced certificate comes to the replicas: in the Lease, the volume, a handshake. */
@@ -66,9 +68,9 @@ export class Announcements implements Disposable {
   /** Of the replica's log. */
   onLine(pod: string, line: LogLine): void {
     const round = this.#current;
+    if (!round || this.#demo.signal.aborted || !this.#replicas.has(pod)) return;
     if (line.msg === "rotation complete") this.#tallyOf(pod).drained += drainedIn(line);
     if (line.msg === "rotation stalled") this.#demo.problem(`${pod}: a rotation stalled`);
-    if (!round || this.#demo.signal.aborted) return;
     if (line.msg === "Lease watch event received" && line.hash === round.certHash) {
       if (line.caHash === round.caHash) this.#note(round, "seen", pod, performance.now());
     }
@@ -107,9 +109,17 @@ export class Announcements implements Disposable {
     const encoded = storedSecret(this.#api, NAME)?.data?.["tls.crt"] ?? "";
     const [leaf] = parseCertificates(Buffer.from(encoded, "base64").toString("latin1"));
     if (!leaf) return;
+    if (last) this.#checkInTime(last);
     const renews = announced.certHash !== last?.certHash;
     if (last && renews) this.#renewals += 1;
     this.#current = openRound({ ...announced, leaf, renews, waiting: this.#replicas.keys() });
+  }
+
+  /** What is overtaken by the next announcement at once need not have come to anybody. */
+  #checkInTime(round: Round): void {
+    if (isDelivered(round) || performance.now() - round.at < DELIVERY_MS || this.#demo.signal.aborted) return;
+    const missing = [...round.waiting].filter((pod) => !round.served.has(pod));
+    this.#demo.problem(`${round.certHash.slice(0, 8)} has not come to ${missing.join(", ")} in time`);
   }
 
   #onPod({ name = "", annotations = {} }: PodMetadata): void {

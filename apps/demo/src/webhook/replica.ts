@@ -5,6 +5,7 @@ import { webhookCommand } from "@newleaf/webhook-program";
 import { type EmbeddedProgram, type LogLine, startEmbeddedProgram } from "../embedded-program.ts";
 import type { Cluster, Endpoint } from "./cluster.ts";
 import { NAME, NAMESPACE, replicaPod, SELECTOR } from "./cluster-objects.ts";
+import { eventually } from "./eventually.ts";
 
 /** A Pod with `newleaf webhook` in it. */
 export interface Replica extends AsyncDisposable {
@@ -30,7 +31,6 @@ export interface ReplicaOptions {
 
 /** It is renewed at two thirds of it. */
 export const LIFE = "6s";
-const READY_MS = 30_000;
 
 /** Short lives, and an election that is over in seconds; all else as it is in a cluster. */
 const OPTIONS = [
@@ -50,10 +50,7 @@ export async function startReplica(cluster: Cluster, options: ReplicaOptions): P
   api.store.update("pods", running, "status");
 
   const startedAt = performance.now();
-  let becameReady: (afterMs: number) => void = () => {};
-  const whenReady = new Promise<number>((resolve) => {
-    becameReady = resolve;
-  });
+  let readyMs: number | undefined;
   const argv = [
     ...["--namespace", NAMESPACE, "--pod", name, "--pod-uid", pod.metadata.uid ?? ""],
     ...["--kubeconfig", kubeconfig, "--certs", certificates],
@@ -67,7 +64,7 @@ export async function startReplica(cluster: Cluster, options: ReplicaOptions): P
     (line) => {
       if (line.msg === "ready") {
         endpoints.set(name, endpoint);
-        becameReady(performance.now() - startedAt);
+        readyMs = performance.now() - startedAt;
       }
       onLine(line);
     },
@@ -83,12 +80,15 @@ export async function startReplica(cluster: Cluster, options: ReplicaOptions): P
     name,
     endpoint,
     program,
-    async ready(signal) {
-      const late = sleep(READY_MS, undefined, { signal, ref: false });
-      const afterMs = await Promise.race([whenReady, late]);
-      if (afterMs === undefined) throw failure(program.failure ?? `${name} is not ready`);
-      return afterMs;
-    },
+    ready: (signal) =>
+      eventually(
+        `${name} is ready`,
+        () => {
+          if (program.failure !== undefined) throw failure(program.failure);
+          return readyMs;
+        },
+        signal,
+      ),
     async kill() {
       endpoints.delete(name);
       await listener.setAvailable(false);

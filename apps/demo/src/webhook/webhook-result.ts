@@ -48,7 +48,7 @@ export interface Told {
   readonly rolledOver?: boolean | undefined;
 }
 
-const NO_CALLS: FollowerCalls = { watches: 0, podPatches: 0, election: 0, polls: 0, atStart: 0 };
+const NO_CALLS: FollowerCalls = { watches: 0, podPatches: 0, election: 0, polls: 0, writes: 0, atStart: 0 };
 const NO_OUTCOMES: AdmissionOutcomes = { allowed: 0, warned: 0, denied: 0 };
 
 /** Counts up, and says what is wrong with it. */
@@ -95,22 +95,28 @@ export function webhookResult(
 /** The table at the end, for people. */
 export function renderWebhookResult(result: WebhookDemoResult, style: Style): string {
   const { admissions, followerCalls: calls, discoveryMs, kubeletMs, interrupted } = result;
-  const after = (ms: number | null, unit: "s" | "ms"): string => {
+  const came = (ms: number | null, tell: (after: string) => string): string => {
     if (ms === null) return interrupted ? "had not come yet" : style.red("did not happen");
-    return unit === "s" ? `after ${(ms / 1000).toFixed(1)} s` : `after ${ms.toFixed(0)} ms`;
+    return tell(ms < 1_000 ? `after ${ms} ms` : `after ${(ms / 1_000).toFixed(1)} s`);
   };
   const { beforeFirstIssue, whileCaBundleWiped } = admissions.refusedByApiServer;
   const above: readonly ResultRow[] = [
     ["certificates", `${result.renewals} renewed, CA rollovers ${result.caRollovers}`],
     [
       "first admission",
-      `${after(result.firstAdmissionMs, "s")} with nothing there; refused before ${beforeFirstIssue}`,
+      came(
+        result.firstAdmissionMs,
+        (after) => `${after}, from nothing; refused before that by the API server ${beforeFirstIssue}`,
+      ),
     ],
-    ["leader killed", `another ${after(result.leaderTakeoverMs, "s")}`],
-    ["Secret deleted", `there again ${after(result.secretRepairedMs, "ms")}`],
+    ["leader killed", came(result.leaderTakeoverMs, (after) => `another leads ${after}`)],
+    ["Secret deleted", came(result.secretRepairedMs, (after) => `there again ${after}`)],
     [
       "caBundle wiped",
-      `there again ${after(result.caBundleRepairedMs, "ms")}; refused meanwhile by the API server ${whileCaBundleWiped}`,
+      came(
+        result.caBundleRepairedMs,
+        (after) => `there again ${after}; refused meanwhile by the API server ${whileCaBundleWiped}`,
+      ),
     ],
     ["announced to seen", spread(discoveryMs)],
     ["Pod to volume", `${spread(kubeletMs)} (the kubelet)`],
@@ -122,7 +128,7 @@ export function renderWebhookResult(result: WebhookDemoResult, style: Style): st
     ],
     [
       "followers' calls",
-      `polls ${calls.polls}; watches ${calls.watches}, Pod patches ${calls.podPatches}, election ${calls.election}, at start ${calls.atStart}`,
+      `polls ${calls.polls}, other writes ${calls.writes}; watches ${calls.watches}, Pod patches ${calls.podPatches}, election ${calls.election}, at start ${calls.atStart}`,
     ],
     ["forbidden by RBAC", result.forbidden.join(", ") || "nothing"],
   ];
