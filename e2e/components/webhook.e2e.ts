@@ -39,10 +39,10 @@ describe.skipIf(!kubernetesProgram() || !component("NEWLEAF_KUBECTL"))("newleaf 
     let admitted = 0;
     admissions = startAdmissions({
       client: webhook.admin,
-      between() {
+      async between() {
         // Half of them are asked over a connection from before.
         admitted += 1;
-        if (admitted % 2 === 0) webhook.cutConnections();
+        if (admitted % 2 === 0) await webhook.cutConnections();
       },
     });
   });

@@ -20,7 +20,7 @@ export interface AdmissionOptions {
   /** Default 20. */
   readonly perSecond?: number;
   /** Called between two, when none is under way. */
-  readonly between?: () => void;
+  readonly between?: () => Promise<void>;
 }
 
 /** Every fourth one mounts a certificate as one file, which is to be denied. */
@@ -49,7 +49,7 @@ export function startAdmissions({ client, perSecond = 20, between }: AdmissionOp
     while (!stopped) {
       for (const task of pending.splice(0)) await task();
       await ask();
-      between?.();
+      await between?.();
       next = Math.max(next + 1_000 / perSecond, performance.now());
       await sleep(next - performance.now());
     }

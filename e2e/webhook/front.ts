@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 /** Stands in for a Service: each connection goes to the first of the addresses that takes it. */
 export interface Front extends AsyncDisposable {
   readonly port: number;
-  /** Closes what is open, so that whoever comes next shakes hands anew. */
-  cut(): void;
+  /** Closes what is open, so that whoever comes next shakes hands anew; resolves when the clients have closed it too. */
+  cut(): Promise<void>;
 }
 
 export async function startFront(
@@ -26,8 +26,9 @@ export async function startFront(
     );
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
-  const cut = (): void => {
-    for (const client of clients) client.destroy();
+  const cut = async (): Promise<void> => {
+    const closed = [...clients].map((client) => once(client.end(), "close"));
+    await Promise.all(closed);
   };
   return {
     port: (server.address() as AddressInfo).port,
@@ -35,7 +36,7 @@ export async function startFront(
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
       server.close();
-      cut();
+      for (const client of clients) client.destroy();
       await closed;
     },
   };

@@ -25,7 +25,7 @@ export interface InstalledWebhook extends AsyncDisposable {
   readonly admin: KubeClient;
   readonly replicas: readonly Replica[];
   /** Makes the API server shake hands anew. */
-  cutConnections(): void;
+  cutConnections(): Promise<void>;
   /** Waits for somebody to lead who runs. */
   leader(except?: Replica): Promise<Replica>;
   secret(name?: string): Promise<Secret | undefined>;
@@ -80,8 +80,8 @@ export async function installWebhook(kubernetes: Kubernetes, count = 3): Promise
     replicas,
     lease,
     secret: (name = NAME) => get(admin.resource(resources.secrets, { namespace: NAMESPACE }), name),
-    cutConnections() {
-      for (const front of fronts) front.cut();
+    async cutConnections() {
+      await Promise.all(fronts.map((front) => front.cut()));
     },
     leader: (except) =>
       until(
