@@ -28,6 +28,20 @@ export type DiagnosisCode =
   | "workload_api_denied"
   // Clients.
   | "old_connections"
+  // An elected webhook certificate.
+  | "certificates_never_issued"
+  | "cert_timeout"
+  | "no_leader"
+  | "two_leaders"
+  | "serving_secret_missing"
+  | "announced_not_stored"
+  | "lease_watch_failing"
+  | "hash_mismatch_persists"
+  | "ca_bundle_lacks_authority"
+  | "ca_bundle_contested"
+  | "name_not_covered"
+  | "rollover_waiting"
+  | "rbac_missing"
   // Not about certificates.
   | "nothing_listens"
   | "name_not_found"
@@ -35,7 +49,11 @@ export type DiagnosisCode =
   | "no_tls"
   | "no_handshake"
   | "upstream_error"
-  | "postgres_unreadable";
+  | "postgres_unreadable"
+  | "no_replica_ready"
+  | "replica_crashes"
+  | "api_server_unreachable"
+  | "not_asked";
 
 export interface Diagnosis {
   readonly code: DiagnosisCode;

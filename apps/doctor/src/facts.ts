@@ -1,5 +1,6 @@
 import type { Generation, RefusalCode } from "@newleaf/rotation";
 import type { Certificate, TrustBundle } from "@newleaf/x509";
+import type { WebhookFacts } from "./webhook-facts.ts";
 
 /** All that was seen, before anything is made of it. */
 export interface Facts {
@@ -10,6 +11,8 @@ export interface Facts {
   readonly client?: StoreFacts;
   readonly postgres?: PostgresFacts;
   readonly workloadApi?: WorkloadApiFacts;
+  /** The elected certificate of an admission webhook. */
+  readonly webhook?: WebhookFacts;
 }
 
 /** One address of one target. */

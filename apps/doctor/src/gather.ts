@@ -1,8 +1,10 @@
 import type { Logger } from "@newleaf/daemon";
+import type { ConnectKubeOptions } from "@newleaf/kube";
 import type { Facts, StoreFacts } from "./facts.ts";
 import { askPostgres, type PostgresLook, readPostgresDirectory } from "./internal/look-at-postgres.ts";
 import { locateStore, lookAtStore } from "./internal/look-at-store.ts";
 import { lookAtTarget } from "./internal/look-at-target.ts";
+import { lookAtWebhook, type WebhookLook } from "./internal/look-at-webhook.ts";
 import { lookAtWorkloadApi } from "./internal/look-at-workload-api.ts";
 
 export interface GatherOptions {
@@ -16,20 +18,23 @@ export interface GatherOptions {
   readonly postgresData?: string | undefined;
   /** `unix:///run/spire/agent.sock`; asked as this process, which gets the identity that it is attested to have. */
   readonly workloadApi?: string | undefined;
+  /** An elected webhook certificate, and the API server that knows of it. */
+  readonly webhook?: (WebhookLook & Pick<ConnectKubeOptions, "kubeconfig" | "context" | "env">) | undefined;
   readonly servername?: string | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly logger: Logger;
 }
 
-/** Looks at everything once, and changes nothing. */
+/** Looks at everything once, and changes nothing. A kubeconfig that cannot work rejects with ERR_KUBE_CONFIG. */
 export async function gather(options: GatherOptions): Promise<Facts> {
   const { timeoutMs, signal, servername } = options;
   const look = await lookAtPostgres(options);
-  const [stored, client, workloadApi] = await Promise.all([
+  const [stored, client, workloadApi, webhook] = await Promise.all([
     directoryStore(options.certificates) ?? (look?.store && lookAtStore(look.store)),
     directoryStore(options.clientCertificates),
     options.workloadApi === undefined ? undefined : lookAtWorkloadApi(options.workloadApi, options),
+    options.webhook && lookAtWebhook(options.webhook, { ...options, ...options.webhook }),
   ]);
   const targets = await Promise.all(
     options.targets.map((target) =>
@@ -48,6 +53,7 @@ export async function gather(options: GatherOptions): Promise<Facts> {
     ...(client ? { client } : {}),
     ...(look ? { postgres: look.facts } : {}),
     ...(workloadApi ? { workloadApi } : {}),
+    ...(webhook ? { webhook } : {}),
   };
 }
 

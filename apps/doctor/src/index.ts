@@ -25,7 +25,20 @@ export type {
   WorkloadApiFacts,
 } from "./facts.ts";
 export { type GatherOptions, gather } from "./gather.ts";
+export type { WebhookLook } from "./internal/look-at-webhook.ts";
 export { renderReport, reportJson } from "./render-report.ts";
+export type {
+  AccountFacts,
+  AnnouncementFacts,
+  AuthorityFacts,
+  CallerFacts,
+  ElectionFacts,
+  ReplicaFacts,
+  Seen,
+  ServingSecretFacts,
+  WebhookFacts,
+  Writer,
+} from "./webhook-facts.ts";
 export { doctorCommand };
 
 /** The commands of this program, for the command line to find. */
