@@ -65,9 +65,7 @@ export interface Cluster extends AsyncDisposable {
   readonly podUid: string | undefined;
 }
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-/** Keeps the process alive until it is disposed; sends nothing yet. A kubeconfig that cannot work is a wrong configuration: exit code 2. */
+/** Sends nothing yet. A kubeconfig that cannot work is a wrong configuration: exit code 2. */
 export async function connectCluster(
   config: KubeConfigOptions,
   { env, logger, commandName, version }: Pick<CommandContext, "env" | "logger" | "commandName" | "version">,
@@ -76,18 +74,13 @@ export async function connectCluster(
   const userAgent = `${commandName.replaceAll(" ", "-")}/${version}`;
   try {
     const kube = await connectKube({ kubeconfig, context, namespace, env, logger, userAgent });
-    // The timers of the Kubernetes client do not keep a process alive, and without --admin nothing else may.
-    const alive = setInterval(() => {}, LONGEST_TIMER_MS);
     return {
       client: kube.client,
       server: kube.client.server,
       namespace: kube.namespace,
       pod: config.pod ?? hostname().toLowerCase(),
       podUid: config.podUid,
-      async [Symbol.asyncDispose]() {
-        await kube[Symbol.asyncDispose]();
-        clearInterval(alive);
-      },
+      [Symbol.asyncDispose]: () => kube[Symbol.asyncDispose](),
     };
   } catch (cause) {
     if (!(cause instanceof KubeError) || cause.code !== "ERR_KUBE_CONFIG") throw cause;
