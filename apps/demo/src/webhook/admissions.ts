@@ -20,7 +20,7 @@ export interface Admissions extends DemoClient {
   expectRefusals(because: RegExp): ExpectedRefusals;
 }
 
-export interface ExpectedRefusals extends Disposable {
+interface ExpectedRefusals extends Disposable {
   readonly count: number;
 }
 
@@ -36,7 +36,8 @@ export async function startAdmissions(
   const outcomes = { allowed: 0, warned: 0, denied: 0 };
   const stored = new Set<string>();
   const expected = new Set<Expectation>();
-  const pending = new Set<Promise<void>>();
+  /** The last of each name: what it comes to decides whether the next one creates or updates. */
+  const pending = new Map<string, Promise<void>>();
   let [failures, stopped] = [0, false];
   let lastFailure: string | undefined;
   let firstServedAt: number | undefined;
@@ -63,11 +64,15 @@ export async function startAdmissions(
   };
   const running = (async () => {
     for (let n = 0; !stopped; n++) {
-      const admission: Promise<void> = admit(manifestAt(n)).finally(() => pending.delete(admission));
-      pending.add(admission);
+      const manifest = manifestAt(n);
+      const last = pending.get(manifest.name) ?? Promise.resolve();
+      pending.set(
+        manifest.name,
+        last.then(() => admit(manifest)),
+      );
       await sleep(EVERY_MS);
     }
-    await Promise.all(pending);
+    await Promise.all(pending.values());
   })();
 
   return {

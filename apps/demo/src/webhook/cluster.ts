@@ -63,16 +63,22 @@ export async function startCluster(onSync: OnSync): Promise<Cluster> {
   const admin = createKubeClient({ transport: api.transport({ user: "admin" }), rateLimit: false });
   const certificates = (pod: string): string => kubeletVolumePath(directory, pod, VOLUME, NAMESPACE);
   const volumes = new Map<string, AtomicVolume>();
+  const writing = new Set<Promise<void>>();
+  const swap = async (pod: string, files: Readonly<Record<string, Buffer>>): Promise<void> => {
+    const volume = volumes.get(pod) ?? (await createAtomicVolume(certificates(pod)));
+    volumes.set(pod, volume);
+    const { swappedAt } = await volume.write(files);
+    onSync(pod, files, Date.now() - swappedAt.getTime());
+  };
   const kubelet = createKubelet({
     store: api.store,
     clock: systemClock,
     random: Math.random,
     nodeName: NODE,
-    async write({ metadata: { name: pod = "" } }, _volume, files) {
-      const volume = volumes.get(pod) ?? (await createAtomicVolume(certificates(pod)));
-      volumes.set(pod, volume);
-      const { swappedAt } = await volume.write(files);
-      onSync(pod, files, Date.now() - swappedAt.getTime());
+    write({ metadata: { name: pod = "" } }, _volume, files) {
+      const swapping: Promise<void> = swap(pod, files).finally(() => writing.delete(swapping));
+      writing.add(swapping);
+      return swapping;
     },
   });
   // Until the API server has heard of the configuration it would ask nobody.
@@ -96,6 +102,7 @@ export async function startCluster(onSync: OnSync): Promise<Cluster> {
     },
     async [Symbol.asyncDispose]() {
       kubelet[Symbol.dispose]();
+      await Promise.all(writing);
       await admin[Symbol.asyncDispose]();
       await api[Symbol.asyncDispose]();
       await rm(directory, { recursive: true, force: true });
