@@ -5,9 +5,13 @@ import {
   createKubeClient,
   createKubeTransport,
   type KubeClient,
+  type KubeTransport,
   loadKubeconfig,
+  resources,
+  selectFields,
+  valueOrThrow,
 } from "@newleaf/kube";
-import { afterAll, beforeAll, describe, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runScenario, type ScenarioServer, scenarios } from "../../packages/kube/test/scenarios/index.ts";
 import { type Kubernetes, kubernetesProgram, startKubernetes } from "../kubernetes.ts";
 
@@ -44,6 +48,30 @@ describe.skipIf(kubernetesProgram() === undefined)("kube-apiserver (needs: etcd,
   afterAll(async () => {
     for (const item of opened) await item[Symbol.asyncDispose]();
     await kubernetes?.[Symbol.asyncDispose]();
+  });
+
+  // Without it the scenarios of selected fields would compare JSON with JSON.
+  test("answers selected fields in protobuf", async () => {
+    const types = new Set<string | undefined>();
+    const transport = createKubeTransport(await loadKubeconfig({ path: kubernetes.kubeconfig }));
+    opened.push(transport);
+    const watched: KubeTransport = {
+      ...transport,
+      async send(request) {
+        const response = await transport.send(request);
+        types.add(response.headers["content-type"]);
+        return response;
+      },
+    };
+    const client = createKubeClient({ transport: watched });
+    const leases = client.resource(selectFields(resources.leases, { spec: { renewTime: true } }));
+    const { resourceVersion } = valueOrThrow(await leases.list(), "list").metadata;
+    const watch = valueOrThrow(await leases.watch({ resourceVersion, timeoutSeconds: 60 }), "watch");
+    await watch.return?.();
+    expect([...types]).toEqual([
+      "application/vnd.kubernetes.protobuf",
+      "application/vnd.kubernetes.protobuf;stream=watch",
+    ]);
   });
 
   for (const scenario of scenarios) {

@@ -1,11 +1,15 @@
 import { type Clock, systemClock } from "./clock.ts";
 import { KubeError } from "./error.ts";
 import { createExchange, type Exchange } from "./internal/exchange.ts";
+import { selectedFormat } from "./internal/object-format.ts";
 import { readAnswer } from "./internal/read-answer.ts";
+import { createResourceReader } from "./internal/read-requests.ts";
+import { apiVersionOf } from "./internal/resource-path.ts";
 import { createResourceClient } from "./internal/resource-requests.ts";
 import type { KubeObject, ResourceType } from "./kube-object.ts";
 import { type Logger, silentLogger } from "./logger.ts";
-import type { RequestOptions, ResourceClient } from "./resource-client.ts";
+import type { RequestOptions, ResourceClient, ResourceReader } from "./resource-client.ts";
+import type { SelectedResource } from "./select-fields.ts";
 import type { Answer } from "./status.ts";
 import type { KubeRequest, KubeTransport } from "./transport.ts";
 
@@ -31,12 +35,15 @@ export interface KubeClient extends AsyncDisposable {
   /** Of the API server, for messages: no credentials. */
   readonly server: string;
   /** The resource in one namespace; without one in all of them, where only lists and watches make sense. */
-  resource<T extends KubeObject>(
-    type: ResourceType<T>,
-    of?: { readonly namespace?: string | undefined },
-  ): ResourceClient<T>;
+  resource<T extends KubeObject>(type: ResourceType<T>, of?: InNamespace): ResourceClient<T>;
+  /** The same, read in part. */
+  resource<T extends KubeObject>(selected: SelectedResource<T>, of?: InNamespace): ResourceReader<T>;
   /** A path that is no resource: /version, /readyz, reviews. The value is text where the answer was no JSON. */
   request<T = unknown>(request: RawRequest): Promise<Answer<T>>;
+}
+
+interface InNamespace {
+  readonly namespace?: string | undefined;
 }
 
 export interface RawRequest extends RequestOptions {
@@ -60,9 +67,22 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     maxAnswerBytes: options.maxAnswerBytes ?? 256 * MEBIBYTE,
     maxEventBytes: options.maxEventBytes ?? 8 * MEBIBYTE,
   });
+
+  function resource<T extends KubeObject>(type: ResourceType<T>, of?: InNamespace): ResourceClient<T>;
+  function resource<T extends KubeObject>(selected: SelectedResource<T>, of?: InNamespace): ResourceReader<T>;
+  function resource<T extends KubeObject>(
+    what: ResourceType<T> | SelectedResource<T>,
+    { namespace }: InNamespace = {},
+  ): ResourceReader<T> {
+    if (!("shape" in what)) return createResourceClient(exchange, what, namespace);
+    const { type, shape } = what;
+    const format = selectedFormat<T>({ apiVersion: apiVersionOf(type), kind: type.kind }, shape);
+    return createResourceReader(exchange, type, namespace, format);
+  }
+
   return {
     server: options.transport.server,
-    resource: (type, of = {}) => createResourceClient(exchange, type, of.namespace),
+    resource,
     async request<T>({ method = "GET", path, body, ...rest }: RawRequest): Promise<Answer<T>> {
       if (!/^\/[\x21-\x7e]*$/.test(path)) {
         throw new KubeError("ERR_KUBE_CONFIG", `not a path of the API server: ${JSON.stringify(path)}`);

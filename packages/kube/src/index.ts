@@ -45,11 +45,13 @@ export type {
   Patch,
   RequestOptions,
   ResourceClient,
+  ResourceReader,
   WatchOptions,
   WriteOptions,
 } from "./resource-client.ts";
 export { compareResourceVersions } from "./resource-version.ts";
 export { type ApiService, defineResource, resources } from "./resources.ts";
+export { type FieldSelection, type Selected, type SelectedResource, selectFields } from "./select-fields.ts";
 export {
   type Answer,
   type StatusDetails,

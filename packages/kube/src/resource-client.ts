@@ -79,15 +79,23 @@ export interface ListerWatcher<T extends KubeObject> {
  * Requests for one resource, in one namespace or in all. Every method resolves with what the API server answered,
  * its refusals included, and rejects with a KubeError when there was no answer, or with the signal's reason.
  */
-export interface ResourceClient<T extends KubeObject> extends ListerWatcher<T> {
-  readonly type: ResourceType<T>;
+export interface ResourceReader<T extends KubeObject> extends ListerWatcher<T> {
   readonly namespace: string | undefined;
+  get(name: string, options?: RequestOptions & { readonly resourceVersion?: string }): Promise<Answer<T>>;
+  /** One page, or all in one answer without `limit`. */
+  list(options?: ListOptions): Promise<Answer<KubeList<T>>>;
+  listStream(options: ListOptions, onItem: (object: T) => void): Promise<Answer<KubeList<T>["metadata"]>>;
+  /** Resolves when the server has accepted the watch. The stream ends with the server's, or rejects if it broke. */
+  watch(options?: WatchOptions): Promise<Answer<WatchStream<T>>>;
+}
+
+/** What writes as well. */
+export interface ResourceClient<T extends KubeObject> extends ResourceReader<T> {
+  readonly type: ResourceType<T>;
   get(
     name: string,
     options?: RequestOptions & { readonly resourceVersion?: string; readonly subresource?: string },
   ): Promise<Answer<T>>;
-  /** One page, or all in one answer without `limit`. */
-  list(options?: ListOptions): Promise<Answer<KubeList<T>>>;
   create(object: T, options?: WriteOptions): Promise<Answer<T>>;
   /** Replaces; with `metadata.resourceVersion` only if nothing changed since (409 Conflict). */
   update(object: T, options?: WriteOptions): Promise<Answer<T>>;
@@ -96,6 +104,4 @@ export interface ResourceClient<T extends KubeObject> extends ListerWatcher<T> {
   apply(object: T, options: ApplyOptions): Promise<Answer<T>>;
   /** The object as it was, or as it is while finalizers hold it. */
   delete(name: string, options?: DeleteOptions): Promise<Answer<T | undefined>>;
-  /** Resolves when the server has accepted the watch. The stream ends with the server's, or rejects if it broke. */
-  watch(options?: WatchOptions): Promise<Answer<WatchStream<T>>>;
 }

@@ -79,6 +79,7 @@ export function createMemoryLeases(): MemoryLeases {
         create: (next, options) => ask("create", () => create(next), options),
         update: (next, options) => ask("update", () => update(next), options),
         list: unused,
+        listStream: unused,
         patch: unused,
         apply: unused,
         delete: unused,

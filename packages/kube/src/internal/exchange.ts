@@ -25,6 +25,8 @@ export interface ExchangeOptions {
 interface ApiRequest extends RequestOptions {
   readonly method: KubeRequest["method"];
   readonly path: string;
+  /** Default JSON. */
+  readonly accept?: string;
   readonly body?: string;
   readonly contentType?: string;
 }
@@ -190,7 +192,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
 
   function headersOf(request: ApiRequest, requestId: string): Record<string, string> {
     return {
-      accept: "application/json",
+      accept: request.accept ?? "application/json",
       "user-agent": options.userAgent,
       "x-request-id": requestId,
       ...(request.contentType !== undefined && { "content-type": request.contentType }),

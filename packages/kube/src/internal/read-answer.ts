@@ -2,6 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { Clock } from "../clock.ts";
 import type { Answer, StatusDetails, StatusFailure } from "../status.ts";
 import type { KubeResponse } from "../transport.ts";
+import { decodeStatus } from "./proto-envelope.ts";
 import type { WholeAnswer } from "./whole-answer.ts";
 
 /** Success as `read` has it, and any other HTTP status as what the API server, or a proxy, said. */
@@ -44,8 +45,8 @@ export interface WireStatus {
 
 function readFailure(answer: WholeAnswer, clock: Clock): StatusFailure {
   const { status: code, headers } = answer;
-  const text = answer.text();
-  const wire = parseStatus(text);
+  const text = answer.isProtobuf ? "" : answer.text();
+  const wire = answer.isProtobuf ? decodeStatus(answer.octets) : parseStatus(text);
   if (wire !== undefined) return toStatusFailure(wire, { code, headers, clock });
   const excerpt = text.slice(0, 1000).replace(/\s+/g, " ").trim().slice(0, 200);
   const message = excerpt === "" ? describeCode(code) : `${describeCode(code)}: ${excerpt}`;

@@ -24,6 +24,10 @@ export function resourcePath<T extends KubeObject>(type: ResourceType<T>, place:
   return path.join("/") + queryString(place.query ?? {});
 }
 
+export function apiVersionOf({ group, version }: ResourceType<KubeObject>): string {
+  return group === "" ? version : `${group}/${version}`;
+}
+
 // An empty name would be the collection, which a DELETE would empty.
 function segment(what: string, name: string): string {
   if (name === "" || name === "." || name === ".." || /[/%]/.test(name)) {

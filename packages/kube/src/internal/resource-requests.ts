@@ -1,23 +1,19 @@
-import { KubeError } from "../error.ts";
 import type { KubeList, KubeObject, ResourceType } from "../kube-object.ts";
 import type {
   DeleteOptions,
-  ListOptions,
   Patch,
   RequestOptions,
   ResourceClient,
-  WatchOptions,
   WriteOptions,
 } from "../resource-client.ts";
 import type { Answer } from "../status.ts";
 import type { KubeRequest } from "../transport.ts";
-import type { WatchStream } from "../watch-event.ts";
 import type { Exchange } from "./exchange.ts";
+import { jsonFormat } from "./object-format.ts";
 import { readAnswer } from "./read-answer.ts";
 import { readList } from "./read-list.ts";
-import { readListStream } from "./read-list-stream.ts";
-import { type ResourcePlace, resourcePath } from "./resource-path.ts";
-import { createWatchStream } from "./watch-stream.ts";
+import { createResourceReader, listQuery, noNamespace } from "./read-requests.ts";
+import { apiVersionOf, type ResourcePlace, resourcePath } from "./resource-path.ts";
 import type { WholeAnswer } from "./whole-answer.ts";
 
 /** A `ResourceClient` whose requests go through the exchange. */
@@ -26,34 +22,28 @@ export function createResourceClient<T extends KubeObject>(
   type: ResourceType<T>,
   namespace: string | undefined,
 ): ResourceClient<T> {
-  const apiVersion = type.group === "" ? type.version : `${type.group}/${type.version}`;
+  const apiVersion = apiVersionOf(type);
   // Those of a subresource are of another kind: a Scale, an Eviction.
   const withKind = (object: T, { subresource = "status" }: WriteOptions): T =>
     subresource === "status" ? { apiVersion, kind: type.kind, ...object } : object;
 
+  const reader = createResourceReader<T>(
+    exchange,
+    type,
+    namespace,
+    jsonFormat({ apiVersion, kind: type.kind }),
+  );
+
   return {
     type,
-    namespace: type.namespaced ? namespace : undefined,
+    namespace: reader.namespace,
     get: async (name, options = {}) => {
       const { resourceVersion, subresource } = options;
       const path = objectPath(name, { subresource, query: { resourceVersion } });
       return fetch<T>("GET", path, options, readObject);
     },
     list: async (options = {}) => fetch("GET", collectionPath(listQuery(options)), options, list),
-    listStream: async (options, onItem) => {
-      const { signal, timeoutMs, priority } = options;
-      const path = collectionPath(listQuery(options));
-      const answer = await exchange.stream({ method: "GET", path, signal, timeoutMs, priority });
-      if (answer.status !== 200) return readAnswer(await exchange.readAll(answer), exchange.clock, noList);
-      const { maxEventBytes: maxObjectBytes } = exchange;
-      const metadata = await readListStream<T>(answer, {
-        apiVersion,
-        kind: type.kind,
-        maxObjectBytes,
-        onItem,
-      });
-      return { ok: true, value: metadata };
-    },
+    listStream: reader.listStream,
     create: async (object, options = {}) => {
       const { subresource } = options;
       const query = writeQuery(options);
@@ -79,7 +69,7 @@ export function createResourceClient<T extends KubeObject>(
       const body = object && { object, contentType: "application/json" };
       return fetch("DELETE", objectPath(name, {}), options, readDeleted<T>, body);
     },
-    watch: (options = {}) => watch(options),
+    watch: reader.watch,
   };
 
   function list(answer: WholeAnswer): KubeList<T> {
@@ -109,18 +99,6 @@ export function createResourceClient<T extends KubeObject>(
     return fetch<T>(method, path, options, readObject, { object, contentType });
   }
 
-  async function watch(options: WatchOptions): Promise<Answer<WatchStream<T>>> {
-    const { timeoutSeconds, signal } = options;
-    const path = collectionPath({ watch: true, ...watchQuery(options) });
-    // The server ends the watch; one that does not has been lost on the way.
-    const lastsMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000 + WATCH_GRACE_MS;
-    const answer = await exchange.open({ method: "GET", path, signal }, { lastsMs });
-    if (answer.status === 200) return { ok: true, value: createWatchStream<T>(answer, exchange) };
-    return readAnswer(await exchange.readAll(answer), exchange.clock, (whole) => {
-      throw new KubeError("ERR_KUBE_PROTOCOL", `${whole.what}: a watch was answered with ${whole.status}`);
-    });
-  }
-
   function collectionPath(query: NonNullable<ResourcePlace["query"]>): string {
     return resourcePath(type, { namespace, query });
   }
@@ -140,7 +118,7 @@ export function createResourceClient<T extends KubeObject>(
   function needNamespace(ofObject: string | undefined): string | undefined {
     const wanted = namespace ?? ofObject;
     if (!type.namespaced || wanted !== undefined) return wanted;
-    throw new KubeError("ERR_KUBE_CONFIG", `${type.resource} are in namespaces, and none was named`);
+    throw noNamespace(type);
   }
 }
 
@@ -149,12 +127,6 @@ const PATCH_TYPES: Readonly<Record<Patch["type"], string>> = {
   merge: "application/merge-patch+json",
   strategic: "application/strategic-merge-patch+json",
 };
-
-const WATCH_GRACE_MS = 10_000;
-
-function noList(answer: WholeAnswer): never {
-  throw new KubeError("ERR_KUBE_PROTOCOL", `${answer.what}: a list was answered with ${answer.status}`);
-}
 
 function nameOf(object: KubeObject): string {
   return object.metadata?.name ?? "";
@@ -168,32 +140,6 @@ function readObject<T>(answer: WholeAnswer): T {
 function readDeleted<T extends KubeObject>(answer: WholeAnswer): T | undefined {
   const value = answer.json() as T;
   return value.kind === "Status" ? undefined : value;
-}
-
-function listQuery(options: ListOptions): NonNullable<ResourcePlace["query"]> {
-  const { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch, limit } = options;
-  return {
-    labelSelector,
-    fieldSelector,
-    resourceVersion: resourceVersion || undefined,
-    resourceVersionMatch,
-    limit,
-    continue: options.continue,
-  };
-}
-
-function watchQuery(options: WatchOptions): NonNullable<ResourcePlace["query"]> {
-  const { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch } = options;
-  const { allowWatchBookmarks, sendInitialEvents, timeoutSeconds } = options;
-  return {
-    labelSelector,
-    fieldSelector,
-    resourceVersion: resourceVersion || undefined,
-    resourceVersionMatch,
-    allowWatchBookmarks,
-    sendInitialEvents,
-    timeoutSeconds,
-  };
 }
 
 function writeQuery({ dryRun, fieldManager }: WriteOptions): NonNullable<ResourcePlace["query"]> {

@@ -1,35 +1,33 @@
 import type { Clock } from "../clock.ts";
-import { KubeError } from "../error.ts";
 import type { KubeObject } from "../kube-object.ts";
 import type { WatchEvent, WatchStream } from "../watch-event.ts";
-import { LineSplitter } from "./line-splitter.ts";
+import type { EventReader, WireEvent } from "./event-reader.ts";
 import { leave, type OpenAnswer } from "./open-answer.ts";
-import { toStatusFailure, type WireStatus } from "./read-answer.ts";
+import { toStatusFailure } from "./read-answer.ts";
 
 /** The events of a watch that the server has accepted. */
 export function createWatchStream<T extends KubeObject>(
   answer: OpenAnswer,
-  options: { readonly clock: Clock; readonly maxEventBytes: number },
+  reader: EventReader<T>,
+  clock: Clock,
 ): WatchStream<T> {
-  return new EventStream<T>(answer, options);
+  return new EventStream<T>(answer, reader, clock);
 }
 
 // Not a generator: its return() would wait for the event that is awaited.
 class EventStream<T extends KubeObject> implements WatchStream<T> {
   readonly #answer: OpenAnswer;
   readonly #clock: Clock;
-  readonly #maxEventBytes: number;
-  readonly #lines: LineSplitter;
+  readonly #events: EventReader<T>;
   #ended = false;
   /** Settles the read that is awaited, when the stream is left. */
   #leaveRead: (() => void) | undefined;
   #failRead: ((reason: unknown) => void) | undefined;
 
-  constructor(answer: OpenAnswer, options: { readonly clock: Clock; readonly maxEventBytes: number }) {
+  constructor(answer: OpenAnswer, reader: EventReader<T>, clock: Clock) {
     this.#answer = answer;
-    this.#clock = options.clock;
-    this.#maxEventBytes = options.maxEventBytes;
-    this.#lines = new LineSplitter(options.maxEventBytes);
+    this.#clock = clock;
+    this.#events = reader;
     answer.scope.signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -40,9 +38,9 @@ class EventStream<T extends KubeObject> implements WatchStream<T> {
   async next(): Promise<IteratorResult<WatchEvent<T>>> {
     if (this.#ended) return DONE;
     try {
-      const line = await this.#nextLine();
-      if (line === undefined) return this.#end();
-      return { done: false, value: this.#decode(line) };
+      const event = await this.#nextEvent();
+      if (event === undefined) return this.#end();
+      return { done: false, value: this.#take(event) };
     } catch (error) {
       // Left while it waited: what the body made of that is no failure.
       if (this.#ended) return DONE;
@@ -55,20 +53,14 @@ class EventStream<T extends KubeObject> implements WatchStream<T> {
     return this.#end();
   }
 
-  async #nextLine(): Promise<string | undefined> {
+  async #nextEvent(): Promise<WireEvent<T> | undefined> {
     for (;;) {
-      const found = this.#lines.next();
-      if (found === "too long") {
-        throw this.#protocolError(`an event has more than ${this.#maxEventBytes} octets`);
-      }
-      if (found === undefined) {
-        const step = await this.#read();
-        if (this.#ended) return undefined;
-        if (step.done) return this.#lastLine();
-        this.#lines.push(step.value);
-      } else if (found.line !== "") {
-        return found.line;
-      }
+      const event = this.#events.next();
+      if (event !== undefined) return event;
+      const step = await this.#read();
+      if (this.#ended) return undefined;
+      if (step.done) return this.#events.end();
+      this.#events.push(step.value);
     }
   }
 
@@ -82,19 +74,9 @@ class EventStream<T extends KubeObject> implements WatchStream<T> {
     });
   }
 
-  #lastLine(): string | undefined {
-    const rest = this.#lines.rest().trim();
-    if (rest === "" || isJson(rest)) return rest || undefined;
-    throw new KubeError("ERR_KUBE_UNREACHABLE", `${this.#answer.what}: the watch broke off within an event`);
-  }
-
-  #decode(line: string): WatchEvent<T> {
-    const { type, object } = this.#parse(line);
+  #take(event: WireEvent<T>): WatchEvent<T> {
+    const { type, object } = event;
     switch (type) {
-      case "ADDED":
-      case "MODIFIED":
-      case "DELETED":
-        return { type, object: object as T };
       case "BOOKMARK":
         return {
           type,
@@ -102,31 +84,13 @@ class EventStream<T extends KubeObject> implements WatchStream<T> {
           initialEventsEnd: object.metadata?.annotations?.["k8s.io/initial-events-end"] === "true",
         };
       case "ERROR": {
-        const { headers } = this.#answer;
         // The headers were those of the watch that was accepted: a Retry-After in them is of something else.
-        const own = { "audit-id": headers["audit-id"] };
-        return {
-          type,
-          status: toStatusFailure(object as WireStatus, { code: 500, headers: own, clock: this.#clock }),
-        };
+        const headers = { "audit-id": this.#answer.headers["audit-id"] };
+        return { type, status: toStatusFailure(object, { code: 500, headers, clock: this.#clock }) };
       }
       default:
-        throw this.#protocolError("an event of an unknown type");
+        return event;
     }
-  }
-
-  #parse(line: string): WireEvent {
-    try {
-      const event = JSON.parse(line) as Partial<WireEvent> | null;
-      if (typeof event?.object === "object" && event.object !== null) return event as WireEvent;
-    } catch {
-      // The parser's own message quotes the line, which may be a Secret.
-    }
-    throw this.#protocolError("a line that is no event");
-  }
-
-  #protocolError(why: string): KubeError {
-    return new KubeError("ERR_KUBE_PROTOCOL", `${this.#answer.what}: the watch sent ${why}`);
   }
 
   readonly #onAbort = (): void => this.#failRead?.(this.#answer.scope.signal.reason);
@@ -144,18 +108,4 @@ class EventStream<T extends KubeObject> implements WatchStream<T> {
   }
 }
 
-interface WireEvent {
-  readonly type: string;
-  readonly object: KubeObject;
-}
-
 const DONE: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
