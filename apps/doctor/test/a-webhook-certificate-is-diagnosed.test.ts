@@ -123,7 +123,7 @@ test("replicas may not watch the Lease: they learn of no renewal", async () => {
   expect(report.diagnoses).toMatchObject([
     {
       code: "lease_watch_failing",
-      message: expect.stringMatching(/may not watch leases.*What is served stays good until \d{4}/),
+      message: expect.stringMatching(/may not watch leases.*stored is good until \d{4}/),
       command: `kubectl auth can-i watch leases.coordination.k8s.io/${NAME} --as=${ACCOUNT} -n shop`,
     },
   ]);

@@ -25,7 +25,7 @@ export function diagnoseIssuing(facts: WebhookFacts, now: Date): readonly Diagno
     ...(leadership.state === "none"
       ? [
           wrong(facts, "no_leader", {
-            message: `${leadership.why}. ${goodUntil(facts, now) || "What is served stays good until it expires"}; until somebody is elected, nothing is renewed or repaired`,
+            message: `${leadership.why}. ${goodUntil(facts, now)}; until somebody is elected, nothing is renewed or repaired`,
             remedy: leadership.remedy,
             command: leadership.command,
           }),
@@ -108,7 +108,7 @@ function twoLeaders(facts: WebhookFacts, now: Date): readonly Diagnosis[] {
   return [
     ...found,
     wrong(facts, "two_leaders", {
-      message: `${election.holder} is elected${election.acquiredAt ? ` since ${moment(election.acquiredAt, now)}` : ""}, and ${others.join(" and ")} has written last: the elected one has not begun, or another one has not stopped. Neither can overwrite the other unseen: each write holds for one version only`,
+      message: `replica ${election.holder} is elected${election.acquiredAt ? ` since ${moment(election.acquiredAt, now)}` : ""}, and ${others.join(" and ")} has written last: the elected one has not begun, or another one has not stopped. Neither can overwrite the other unseen: each write holds for one version only`,
       remedy:
         "Look at the logs of both. Two candidates of one name, such as Pods of two Deployments with one --pod, are not allowed.",
       command: podLogs(facts, "leader|fenced|write failed"),

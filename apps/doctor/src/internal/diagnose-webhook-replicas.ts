@@ -4,7 +4,7 @@ import type { AnnouncementFacts, ReplicaFacts, WebhookFacts } from "../webhook-f
 import { nameOfCaller } from "./diagnose-webhook-callers.ts";
 import { shellWord } from "./remedies.ts";
 import { describeStop, isRunning } from "./webhook-leadership.ts";
-import { canI, goodUntil, listOf, notice, short, wrong } from "./webhook-words.ts";
+import { canI, goodUntil, listOf, notice, servedUntil, short, wrong } from "./webhook-words.ts";
 import { rounded } from "./words.ts";
 
 /** A watch delivers within milliseconds; a Pod that has just started is given this long. */
@@ -66,7 +66,7 @@ function stopped(replica: ReplicaFacts, facts: WebhookFacts): readonly Diagnosis
   if (lastExit?.code === 1 && inTime) {
     return [
       wrong(facts, "cert_timeout", {
-        message: `${name} exits with code 1 after ${rounded(ranMs)} (${restarts} restarts): it has waited for a first certificate for --cert-timeout (${rounded(certTimeoutMs)})`,
+        message: `Pod ${name} exits with code 1 after ${rounded(ranMs)} (${restarts} restarts): it has waited for a first certificate for --cert-timeout (${rounded(certTimeoutMs)})`,
         remedy:
           "Restarts mend nothing: what it waits for is in its last log line, and what keeps that away is said here too. With --on-cert-timeout wait it stays and waits.",
         command: `kubectl logs ${name} -n ${facts.namespace} --previous | grep -i 'timeout waiting'`,
@@ -77,7 +77,7 @@ function stopped(replica: ReplicaFacts, facts: WebhookFacts): readonly Diagnosis
   return [
     {
       ...wrong(facts, "replica_crashes", {
-        message: `${name} does not run: ${waiting ?? "it ended"}${lastExit ? `, exit code ${lastExit.code} after ${rounded(ranMs)}` : ""}. That is not how a missing certificate looks`,
+        message: `Pod ${name} does not run: ${waiting ?? "it ended"}${lastExit ? `, exit code ${lastExit.code} after ${rounded(ranMs)}` : ""}. That is not how a missing certificate looks`,
         remedy: "Its log says why.",
         command: `kubectl logs ${name} -n ${facts.namespace} --previous`,
       }),
@@ -110,7 +110,7 @@ function behind(replica: ReplicaFacts, facts: WebhookFacts, now: Date): readonly
   if (!isRunning(replica) || !replica.follows || replica.acknowledge === "none") return undefined;
   const hasCertificate = replica.certHash === lease.certHash;
   if (hasCertificate && (lease.caHash === undefined || replica.caHash === lease.caHash)) return undefined;
-  if (isForbiddenToSay(facts)) return undefined;
+  if (isForbiddenToSay(replica, facts)) return [unheard(replica, facts)];
   const noticed = replica.expectedHash === lease.certHash || replica.acknowledge === "lease";
   const sinceMs = waitOf(replica, lease, now);
   return noticed ? [mismatch(replica, facts, sinceMs, now)] : unnoticed(replica, facts, sinceMs, now);
@@ -135,7 +135,7 @@ function unnoticed(
   const has = replica.certHash === undefined ? "nothing" : `certificate ${short(replica.certHash)}`;
   return [
     wrong(facts, "lease_watch_failing", {
-      message: `${replica.name} has not noticed what Lease ${facts.name} announces, for ${rounded(sinceMs)}: it says on its Pod that it has ${has}, and waits for ${short(replica.expectedHash)}. Its watch does not work, or it cannot write to its Pod; ${network}. ${goodUntil(facts, now)}`,
+      message: `Pod ${replica.name} has not noticed what Lease ${facts.name} announces, for ${rounded(sinceMs)}: it says on its Pod that it has ${has}, and waits for ${short(replica.expectedHash)}. Its watch does not work, or it cannot write to its Pod; ${network}. ${servedUntil(replica, facts, now)}`,
       remedy:
         "Let its Pods reach the API server (its address and port, not only the Service's); a watch is opened again within half a minute.",
       command: `kubectl logs ${replica.name} -n ${facts.namespace} | grep -iE 'watch|lease|report'`,
@@ -152,7 +152,7 @@ function mismatch(replica: ReplicaFacts, facts: WebhookFacts, sinceMs: number, n
   const asked =
     replica.syncAttempts > 0 ? `, and has asked the kubelet ${replica.syncAttempts} more times` : "";
   const said = {
-    message: `${name}${node ? ` on ${node}` : ""} waits for certificate ${short(wanted)} since ${rounded(sinceMs)}${asked}; it has loaded ${short(replica.certHash)}: ${why}. ${goodUntil(facts, now)}`,
+    message: `Pod ${name}${node ? ` on ${node}` : ""} waits for certificate ${short(wanted)} since ${rounded(sinceMs)}${asked}; it has loaded ${short(replica.certHash)}: ${why}. ${servedUntil(replica, facts, now)}`,
     remedy,
     command,
   };
@@ -209,7 +209,7 @@ function unmounted(replica: ReplicaFacts, facts: WebhookFacts): readonly Diagnos
   const { why, remedy, command } = fault;
   return [
     notice(facts, "hash_mismatch_persists", {
-      message: `${replica.name} has what is announced, and will not get the next certificate: ${why}`,
+      message: `Pod ${replica.name} has what is announced, and will not get the next certificate: ${why}`,
       remedy,
       command,
     }),
@@ -244,11 +244,17 @@ function isOther(
   return certHash !== lease.certHash || (lease.caHash !== undefined && lease.caHash !== caHash);
 }
 
-/** Nothing follows from the silence of those who may not speak: that is said as a missing rule. */
-function isForbiddenToSay({ accounts }: WebhookFacts): boolean {
-  return accounts.some(({ missing }) =>
-    missing.some(({ resource, verbs }) => resource === "pods" && verbs.includes("patch")),
-  );
+/** Nothing follows from the silence of those who may not speak. */
+function isForbiddenToSay({ account }: ReplicaFacts, { accounts, namespace }: WebhookFacts): boolean {
+  const own = accounts.find(({ user }) => user === `system:serviceaccount:${namespace}:${account}`);
+  return (own?.missing ?? []).some(({ resource, verbs }) => resource === "pods" && verbs.includes("patch"));
+}
+
+function unheard({ name }: ReplicaFacts, facts: WebhookFacts): Diagnosis {
+  return notice(facts, "hash_mismatch_persists", {
+    message: `what Pod ${name} has loaded is not known, since it may not write to itself. For the same reason its kubelet syncs in its own time, up to about 80 s, and a rollover of the CA waits for it`,
+    remedy: "Allow `patch` of pods, or run it with --acknowledge lease.",
+  });
 }
 
 /** For how long at least: of a replica that starts, not longer than it runs. */

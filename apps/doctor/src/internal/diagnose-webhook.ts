@@ -63,9 +63,9 @@ function missingRules(facts: WebhookFacts): readonly Diagnosis[] {
     if (!first) return [];
     return [
       wrong(facts, "rbac_missing", {
-        message: `${user} may not: ${others.map(describePermission).join("; ")}. Some of it is needed only months later, at a renewal or rollover`,
+        message: `the replicas' account (${user}) may not: ${others.map(describePermission).join("; ")}. Some of it is needed only months later, at a renewal or rollover`,
         remedy:
-          "Add these verbs to its Role or ClusterRole (docs/webhook.md says what each is for). This asks for the first again:",
+          "Add these verbs to its Role or ClusterRole; docs/webhook.md says what each is for. The command asks for the first of them again.",
         command: canI(first, user),
       }),
     ];

@@ -22,7 +22,7 @@ export function leadershipOf(facts: WebhookFacts, now: Date): LeadershipState {
       : "ever";
     return none(
       facts,
-      `${election.holder} was elected and has not renewed its Lease ${since}, of ${rounded(election.durationMs)} that it holds`,
+      `replica ${election.holder} was elected and has not renewed its Lease ${since}, of ${rounded(election.durationMs)} that it holds`,
     );
   }
   return none(

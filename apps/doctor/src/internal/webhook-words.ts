@@ -1,6 +1,6 @@
 import type { Permission } from "@newleaf/webhook";
 import type { Diagnosis } from "../diagnosis.ts";
-import type { WebhookFacts, Writer } from "../webhook-facts.ts";
+import type { ReplicaFacts, WebhookFacts, Writer } from "../webhook-facts.ts";
 import { shellWord } from "./remedies.ts";
 import { moment, relative } from "./words.ts";
 
@@ -34,10 +34,28 @@ export function describeWriters(writers: readonly Writer[], now: Date): string {
   return listOf(writers.map(({ manager, at }) => (at ? `${manager} (${relative(at, now)})` : manager)));
 }
 
-/** Until when what is served stays good. */
+/** Until when what replicas serve that are not behind stays good. */
 export function goodUntil({ secret }: WebhookFacts, now: Date): string {
   const leaf = typeof secret === "string" ? undefined : secret.leaf;
-  return leaf ? `What is served stays good until ${moment(leaf.notAfter, now)}` : "";
+  return leaf
+    ? `The certificate that is stored is good until ${moment(leaf.notAfter, now)}`
+    : "Until when what is served stays good is not known here";
+}
+
+/** The same of one replica. The API does not say when an older certificate ends: about a third of a life after it was renewed. */
+export function servedUntil(
+  { certHash }: Pick<ReplicaFacts, "certHash">,
+  facts: WebhookFacts,
+  now: Date,
+): string {
+  if (certHash === undefined) return "It serves nothing yet";
+  const { secret } = facts;
+  const leaf = typeof secret === "string" ? undefined : secret.leaf;
+  if (!leaf || typeof secret === "string") return goodUntil(facts, now);
+  if (certHash === secret.certHash) return goodUntil(facts, now);
+  const third = (leaf.notAfter.getTime() - leaf.notBefore.getTime()) / 3;
+  const end = new Date(leaf.notBefore.getTime() + third);
+  return `It serves an older one, which ends about ${moment(end, now)} if it was renewed in time`;
 }
 
 export function podLogs({ namespace, selector }: WebhookFacts, what: string): string {
