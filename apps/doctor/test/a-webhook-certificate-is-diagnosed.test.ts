@@ -314,7 +314,7 @@ test("an API server that cannot be reached is that, and nothing else", async () 
 });
 
 async function editSecret(story: WebhookStory, manager: string, data: object): Promise<void> {
-  const body = Buffer.from(JSON.stringify({ data }));
+  const body = JSON.stringify({ data });
   const answer = await story.api.handle({
     method: "PATCH",
     path: `/api/v1/namespaces/${NAMESPACE}/secrets/${NAME}?fieldManager=${manager}`,
