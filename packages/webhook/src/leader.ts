@@ -7,6 +7,7 @@ import {
   systemClock,
 } from "@newleaf/kube";
 import { targetKey } from "./ca-bundle.ts";
+import { whenRenewedTwice } from "./internal/renewed-twice.ts";
 import { createRetryPace, type RetryPace } from "./internal/retry-pace.ts";
 import { createWakeup, type Wakeup } from "./internal/wakeup.ts";
 import { type Findings, type LeaderPolicy, readObservation } from "./leader-observation.ts";
@@ -56,6 +57,8 @@ class Leader implements AsyncDisposable {
   readonly #proofs: LeaderProofs;
   readonly #status: StatusReporter;
   readonly #written = new Map<string, number>();
+  /** Objects that carry the mark of this term, as far as this leader knows. */
+  readonly #marked = new Set<string>();
   #published: { readonly caHash: string; readonly since: number } | undefined;
 
   constructor(options: LeadCertificateOptions, policy: LeaderPolicy) {
@@ -135,6 +138,10 @@ class Leader implements AsyncDisposable {
   async #write(step: LeaderWrite, found: Findings): Promise<void> {
     const key = keyOf(step);
     this.#status.report(step, found);
+    if (this.#isChallenged(step, found)) {
+      await this.#answerChallenge(step.object);
+      return;
+    }
     const timeoutMs = Math.min(this.#requestTimeoutMs, this.#leadership.remainingMs() - MARGIN_MS);
     if (timeoutMs <= 0) {
       // About to be renewed, or lost.
@@ -153,6 +160,23 @@ class Leader implements AsyncDisposable {
     }
   }
 
+  /** Somebody else has marked what was marked for this term. */
+  #isChallenged(
+    step: LeaderWrite,
+    { observed, policy }: Findings,
+  ): step is Extract<LeaderWrite, { write: "fence" }> {
+    if (step.write !== "fence" || !this.#marked.has(step.object)) return false;
+    return observed[step.object]?.metadata?.annotations?.[policy.names.leader] !== undefined;
+  }
+
+  /** If the Lease was deleted its next holder has begun before this one knows: it must not be fenced in its turn. */
+  async #answerChallenge(object: string): Promise<void> {
+    const { signal } = this.#leadership;
+    this.#logger.warn({ object }, "marked by another leader, waiting until this one is confirmed");
+    await whenRenewedTwice(this.#leadership, this.#clock, (ms) => this.#wakeup.wait(ms, signal));
+    this.#marked.delete(object);
+  }
+
   async #attempt(step: LeaderWrite, found: Findings, timeoutMs: number, key: string): Promise<void> {
     const { signal } = this.#leadership;
     const request = { signal, timeoutMs, priority: "high" } as const;
@@ -166,6 +190,7 @@ class Leader implements AsyncDisposable {
     const answer = await send({ ...request, fieldManager: "newleaf" });
     if (answer.ok) {
       this.#watch.remember(answer.value);
+      if (step.write !== "bundle") this.#marked.add(step.write === "fence" ? step.object : step.write);
       this.#settleWith(key);
       this.#logger.info({ write: key, why: step.why }, messageOf(step));
       return;
