@@ -62,7 +62,8 @@ export function createAsker(
     do {
       const answer = await page(type, of, next);
       if (typeof answer === "string") return answer;
-      if (!answer.ok) return answer.status.message;
+      // An API that is not installed has no objects.
+      if (!answer.ok) return answer.status.code === 404 ? undefined : answer.status.message;
       for (const item of answer.value.items) take(item);
       next = answer.value.metadata.continue;
     } while (next);

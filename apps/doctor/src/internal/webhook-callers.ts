@@ -5,13 +5,18 @@ import type { CallerFacts } from "../webhook-facts.ts";
 import { certificatesIn, otherWriters, sha256Hex } from "./webhook-objects.ts";
 
 export interface CallersOf {
+  /** Of the webhook. */
+  readonly name: string;
   readonly namespace: string;
   readonly service: string;
   /** Whether a certificate is an authority of this webhook. */
   isOwn(fingerprint: string): boolean;
 }
 
-/** The entries of an object that call the Service, or that have been given one of our authorities. */
+/**
+ * The entries of an object that call the Service, or that have been given one of our authorities; those of an object of
+ * the webhook's own name also where they call a URL.
+ */
 export function callersIn(
   kind: BundleTarget["kind"],
   object: KubeObject,
@@ -21,7 +26,9 @@ export function callersIn(
     const { service, caBundle = "" } = config;
     const pem = Buffer.from(caBundle, "base64").toString("latin1");
     const bundle = certificatesIn(pem);
-    const named = service?.name === of.service && service.namespace === of.namespace;
+    const named = service
+      ? service.name === of.service && service.namespace === of.namespace
+      : object.metadata?.name === of.name;
     if (!named && !bundle.some(({ sha256 }) => of.isOwn(sha256))) return [];
     return [
       {
