@@ -110,7 +110,7 @@ test("stopped while it waits for a first certificate it ends with 0, and at once
 
 test("what RBAC forbids is named as the rule that is missing", { timeout: 60_000 }, async () => {
   await using world = await createWebhookWorld({ authorization: "rbac" });
-  const program = await world.replica("shop-0", ["--from-secret", "--cert-timeout", "2s"]);
+  const program = await world.replica("shop-0", ["--from-secret", "--cert-timeout", "2"]);
   expect(await program.ended).toBe(1);
   const missing = program.lines("RBAC rule is missing").map(({ rule }) => rule);
   expect(missing).toContainEqual({

@@ -22,8 +22,12 @@ export const followerOptions: { readonly [K in keyof FollowerConfig]: TypedOptio
   },
   certTimeout: {
     flag: "--cert-timeout <duration>",
-    description: "how long to wait where there has never been a certificate",
-    schema: duration({ min: "1ms" }),
+    description: "how long to wait where there has never been a certificate; a bare number is seconds",
+    // As KubeTemplater's flag has it.
+    schema: z
+      .string()
+      .transform((text) => (/^\d+$/.test(text) ? `${text}s` : text))
+      .pipe(duration({ min: "1ms" })),
     default: "180s",
   },
   onCertTimeout: {
