@@ -93,5 +93,7 @@ async function findNewleaf(home: string, program: string = process.execPath): Pr
     peer(", trimmed", { trim: true }),
     peer(", WatchList", { watchList: true }),
     peer(", WatchList, trimmed", { watchList: true, trim: true }),
+    peer(", fields (protobuf)", { select: true }),
+    peer(", trimmed fields (protobuf)", { select: true, trim: true }),
   ];
 }

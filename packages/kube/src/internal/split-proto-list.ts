@@ -35,6 +35,7 @@ class Splitter implements ProtoListSplitter {
   #needed = 0;
   #begun = false;
   #kindKnown = false;
+  #entered = false;
   /** Octets of the list that are still to come; undefined outside of it. */
   #listBytes: number | undefined;
   #metadata: Buffer = EMPTY;
@@ -65,7 +66,7 @@ class Splitter implements ProtoListSplitter {
   }
 
   end(): Uint8Array {
-    if (!this.#begun || this.#heldBytes > 0 || this.#listBytes !== undefined || !this.#kindKnown) {
+    if (!this.#entered || this.#heldBytes > 0 || this.#listBytes !== undefined) {
       throw new KubeError("ERR_KUBE_PROTOCOL", "a list that ended before it was whole");
     }
     return this.#metadata;
@@ -117,6 +118,7 @@ class Splitter implements ProtoListSplitter {
   #enterList(length: number): true {
     // What it is must be known before anything of it is handed out.
     if (!this.#kindKnown) throw malformed();
+    this.#entered = true;
     if (length > 0) this.#listBytes = length;
     return true;
   }
