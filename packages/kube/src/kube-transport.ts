@@ -45,6 +45,7 @@ export function createKubeTransport(config: KubeConfig, options: KubeTransportOp
   const connections = createRotatingConnections(config, {
     logger,
     clock,
+    connectTimeoutMs,
     source: options.tls,
     maxSockets: options.maxSockets ?? 256,
     idleTimeoutMs: options.idleTimeoutMs ?? 60_000,

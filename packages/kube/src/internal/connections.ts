@@ -2,12 +2,12 @@ import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
 import { checkServerIdentity } from "node:tls";
-import { HttpsProxyAgent } from "https-proxy-agent";
-import { SocksProxyAgent } from "socks-proxy-agent";
 import { KubeError } from "../error.ts";
 import type { KubeConfig } from "../kube-config.ts";
 import type { TlsMaterial } from "../tls-material.ts";
+import { createProxyAgent, type ProxyAgentOptions } from "./proxy-agent.ts";
 import { createClientContext } from "./secure-context.ts";
+import { parseProxyUrl } from "./server-url.ts";
 
 /** Keep-alive connections that were all made with the same material. */
 export interface Connections {
@@ -24,7 +24,7 @@ export interface Connections {
   destroy(): void;
 }
 
-export interface ConnectionOptions {
+export interface ConnectionOptions extends Pick<ProxyAgentOptions, "clock" | "connectTimeoutMs"> {
   readonly maxSockets: number;
   readonly idleTimeoutMs: number;
 }
@@ -37,13 +37,15 @@ export function createConnections(
 ): Connections {
   const url = new URL(config.server);
   const isHttps = url.protocol === "https:";
-  const agent = createAgent(isHttps, config.proxyUrl, options);
+  const proxy = config.proxyUrl === undefined ? undefined : parseProxyUrl(config.proxyUrl, url.origin);
+  const agent = createAgent(url, proxy, options);
+  const host = url.hostname.replace(/^\[|\]$/g, "");
   const target: https.RequestOptions = {
     agent,
     protocol: url.protocol,
-    host: url.hostname.replace(/^\[|\]$/g, ""),
+    host,
     port: url.port || (isHttps ? 443 : 80),
-    ...(isHttps && tlsOptions(config.tls, material)),
+    ...(isHttps && tlsOptions(host, config.tls, material)),
   };
   const watches = new Set<() => void>();
   const request: Connections["request"] = (of) => (isHttps ? https : http).request({ ...target, ...of });
@@ -81,8 +83,8 @@ function replaced({ origin }: URL): KubeError {
   );
 }
 
-function createAgent(isHttps: boolean, proxyUrl: string | undefined, options: ConnectionOptions): http.Agent {
-  const { maxSockets, idleTimeoutMs } = options;
+function createAgent(server: URL, proxy: URL | undefined, options: ConnectionOptions): http.Agent {
+  const { maxSockets, idleTimeoutMs, clock, connectTimeoutMs } = options;
   const common = {
     keepAlive: true,
     maxSockets,
@@ -90,15 +92,13 @@ function createAgent(isHttps: boolean, proxyUrl: string | undefined, options: Co
     timeout: idleTimeoutMs,
     scheduling: "lifo",
   } as const;
-  if (proxyUrl === undefined) return isHttps ? new https.Agent(common) : new http.Agent(common);
-  if (/^socks5?:/i.test(proxyUrl)) {
-    // The proxy resolves the name, as with Go: inside, the host of the API server is often unknown.
-    return new SocksProxyAgent(proxyUrl.replace(/^socks5?:/i, "socks5h:"), common);
+  if (proxy !== undefined) {
+    return createProxyAgent(proxy, common, { server: server.origin, clock, connectTimeoutMs });
   }
-  return new HttpsProxyAgent(proxyUrl, common);
+  return server.protocol === "https:" ? new https.Agent(common) : new http.Agent(common);
 }
 
-function tlsOptions(tls: KubeConfig["tls"], material: TlsMaterial): https.RequestOptions {
+function tlsOptions(host: string, tls: KubeConfig["tls"], material: TlsMaterial): https.RequestOptions {
   const { serverName, insecureSkipVerify } = tls;
   return {
     // One context for all connections; the agent's pool is of one material anyway.
@@ -107,12 +107,10 @@ function tlsOptions(tls: KubeConfig["tls"], material: TlsMaterial): https.Reques
       ALPNProtocols: ["http/1.1"],
     } as https.RequestOptions),
     rejectUnauthorized: insecureSkipVerify !== true,
-    ...(serverName !== undefined && {
-      // An address is no server name that TLS could send (RFC 6066 section 3).
-      servername: isIP(serverName) === 0 ? serverName : "",
-      checkServerIdentity: (_host: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
-        checkServerIdentity(serverName, certificate),
-    }),
+    // An address is no server name that TLS could send (RFC 6066 section 3).
+    ...(serverName !== undefined && { servername: isIP(serverName) === 0 ? serverName : "" }),
+    // Through a proxy Node.js would hold the certificate against "localhost" where the server's host is an address.
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName ?? host, certificate),
   };
 }
 

@@ -5,7 +5,7 @@ import type { KubeconfigOptions } from "../kubeconfig.ts";
 import type { Fields } from "./fields.ts";
 import type { KubeconfigDocument } from "./kubeconfig-document.ts";
 import { proxyFromEnvironment } from "./proxy-from-environment.ts";
-import { parseServerUrl } from "./server-url.ts";
+import { parseProxyUrl, parseServerUrl } from "./server-url.ts";
 
 /** What one context comes to. Throws ERR_KUBE_CONFIG. */
 export function resolveContext(
@@ -25,6 +25,7 @@ export function resolveContext(
   const url = parseServerUrl(server, cluster.where);
   const tls = tlsOf(cluster, user);
   const proxyUrl = cluster.string("proxy-url") ?? proxyFromEnvironment(url, options.env ?? {});
+  if (proxyUrl !== undefined) parseProxyUrl(proxyUrl, cluster.where);
   return {
     server: url.href,
     namespace: context.string("namespace") ?? "default",

@@ -1,5 +1,4 @@
 import type { ClientRequest, RequestOptions } from "node:http";
-import type { Clock } from "../clock.ts";
 import { KubeError } from "../error.ts";
 import type { KubeConfig } from "../kube-config.ts";
 import type { Logger } from "../logger.ts";
@@ -31,7 +30,6 @@ interface ClientCertificate {
 
 export interface RotatingConnectionsOptions extends ConnectionOptions {
   readonly logger: Logger;
-  readonly clock: Clock;
   readonly source: TlsMaterialSource | undefined;
 }
 

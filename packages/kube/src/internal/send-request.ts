@@ -32,7 +32,11 @@ export function sendRequest(
       },
     });
     let answered = false;
-    const onAbort = (): void => void outgoing.destroy();
+    const onAbort = (): void => {
+      outgoing.destroy();
+      // A request that has no connection yet would say nothing until it has one.
+      resolve({ error: signal.reason, wasIdle: false });
+    };
     signal.addEventListener("abort", onAbort, { once: true });
     outgoing.once("socket", (socket: Socket) => watchConnection(socket, outgoing, options));
     outgoing.once("response", (incoming) => {

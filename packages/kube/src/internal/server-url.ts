@@ -19,6 +19,15 @@ export function parseServerUrl(server: string, where: string): URL {
   return url;
 }
 
+const PROXY_PROTOCOLS: ReadonlySet<string> = new Set(["http:", "https:", "socks5:", "socks5h:"]);
+
+/** The URL of a proxy. Throws ERR_KUBE_CONFIG, without the URL, which may hold a password. */
+export function parseProxyUrl(proxy: string, where: string): URL {
+  const url = URL.canParse(proxy) ? new URL(proxy) : undefined;
+  if (url !== undefined && PROXY_PROTOCOLS.has(url.protocol) && url.hostname !== "") return url;
+  throw new KubeError("ERR_KUBE_CONFIG", `${where} has a proxy that is no URL of http, https or socks5`);
+}
+
 /** Host and port as they stand in a URL: IPv6 in brackets. */
 export function hostPort(host: string, port: string): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
