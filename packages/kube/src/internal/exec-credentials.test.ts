@@ -163,6 +163,27 @@ describe("TestRefreshCreds", () => {
   });
 });
 
+it("a plugin whose daemon keeps its output open is given up at the deadline", async () => {
+  const file = join(folder, "daemon");
+  const of = await plugin(`
+    import { spawn } from "node:child_process";
+    import { writeFileSync, renameSync } from "node:fs";
+    const daemon = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit", detached: true });
+    writeFileSync(${JSON.stringify(`${file}.new`)}, String(daemon.pid));
+    renameSync(${JSON.stringify(`${file}.new`)}, ${JSON.stringify(file)});
+    daemon.unref();
+    print({ token: "t" });`);
+  const credentials = credentialsOf(of);
+  const failure = credentials.current().catch((error: unknown) => error);
+  const pid = Number(await until(() => readFile(file, "utf8").catch(() => undefined)));
+  try {
+    await credentials.clock.advance(60_000);
+    expect(await failure).toMatchObject({ message: expect.stringContaining("within 60000 ms") });
+  } finally {
+    process.kill(pid, "SIGKILL");
+  }
+});
+
 describe("a credential is kept", () => {
   it("until it expires, and obtained by one run for all that wait (TestConcurrentUpdateTransportConfig)", async () => {
     const of = await plugin(`print({ token: "t" + count(), expirationTimestamp: "2030-01-01T00:01:00Z" })`);

@@ -28,7 +28,11 @@ export async function runPlugin(
     throw failed(plugin, "wants to ask questions, and nobody is there to answer");
   signal.throwIfAborted();
   const child = start(plugin, options, interactive);
-  const kill = (): void => killGroup(child, interactive);
+  const kill = (): void => {
+    killGroup(child, interactive);
+    // What left the group may hold the other end of this open for ever.
+    child.stdout?.destroy();
+  };
   signal.addEventListener("abort", kill, { once: true });
   let late = false;
   const timer = clock.setTimeout(() => {
