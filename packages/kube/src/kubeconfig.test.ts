@@ -192,6 +192,20 @@ describe("errors name the place and no value", () => {
   });
 });
 
+it("what YAML warns of is not shown, since the line may hold a token", async () => {
+  const warnings: string[] = [];
+  const note = (warning: Error): void => void warnings.push(warning.message);
+  process.on("warning", note);
+  const path = await write("tagged", `${BASE}- name: tagged\n  context: { cluster: one, user: !of secret }`);
+  await expect(loadKubeconfig({ path, context: "tagged" })).rejects.toMatchObject({
+    code: "ERR_KUBE_CONFIG",
+  });
+  // Warnings are emitted in a later turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", note);
+  expect(warnings).toEqual([]);
+});
+
 it("a plugin is told of its cluster when it asks", async () => {
   const path = await write(
     "plugin/config",

@@ -57,7 +57,8 @@ export function mergeKubeconfigs(documents: readonly KubeconfigDocument[]): Kube
 
 function parseYaml(text: string, file: string): unknown {
   try {
-    return parse(text) ?? {};
+    // Its warnings would go to stderr, and quote the line too.
+    return parse(text, { logLevel: "error" }) ?? {};
   } catch (error) {
     // The parser's own message quotes the line, which may be a token.
     const at =
