@@ -300,6 +300,20 @@ describe("who we are", () => {
     expect(server.requests[1]?.headers.authorization).toBe("Basic dTpw");
   });
 
+  it("may be somebody whose name is not ASCII, and nobody with two lines", async () => {
+    await using server = await startLoopbackServer((_, response) => response.end());
+    const as = (userName: string) =>
+      configOf(server.url, { user: { impersonate: { userName, groups: ["żółw"] } } });
+    await using transport = createKubeTransport(as("jürgen"));
+    await transport.send(get("/"));
+    const { headers } = server.requests[0] ?? {};
+    const sent = [headers?.["impersonate-user"], headers?.["impersonate-group"]].map(String);
+    expect(sent.map((value) => Buffer.from(value, "latin1").toString())).toEqual(["jürgen", "żółw"]);
+    expect(() => createKubeTransport(as("a\nb"))).toThrow(
+      expect.objectContaining({ code: "ERR_KUBE_CONFIG" }),
+    );
+  });
+
   it("never shows in an error", () => {
     const config = configOf("https://127.0.0.1:1", { user: { token: "se\ncret" } });
     expect(() => createKubeTransport(config)).toThrow(
