@@ -110,14 +110,29 @@ export function readObservation(observed: Observation, policy: LeaderPolicy, now
  * use: what the CA Secret still shows, what the serving Secret trusts, and our own in the caBundles.
  */
 export function salvageAuthorities({ observed, policy, state, now }: Findings): readonly Certificate[] {
-  const bundled = observed.targets.flatMap(({ target, object }) =>
-    object ? bundledCertificates(target, object).filter((found) => isOwnAuthority(found, policy.name)) : [],
-  );
+  const present = [state.signer, state.next].map((authority) => authority?.certificate.sha256);
   return createTrustBundle([
     ...state.previous,
     ...servingAuthorities(observed.serving),
-    ...bundled,
-  ]).certificates.filter(({ notAfter }) => now < notAfter.getTime());
+    ...bundledAuthorities(observed).filter((found) => isOwnAuthority(found, policy.name)),
+  ]).certificates.filter(({ notAfter, sha256 }) => now < notAfter.getTime() && !present.includes(sha256));
+}
+
+/**
+ * Whether the CA Secret has lost an authority that it never dropped, as when it is restored from a backup: one that is
+ * handed out beside the certificate and is in caBundles.
+ */
+export function isForgetful({ observed, state, trust, now }: Findings): boolean {
+  if (state.rollover?.droppedAt !== undefined) return false;
+  const bundled = createTrustBundle(bundledAuthorities(observed));
+  return servingAuthorities(observed.serving).some(
+    (found) => bundled.has(found) && !trust.has(found) && now < found.notAfter.getTime(),
+  );
+}
+
+/** Whether the authority is among those that are handed out beside the certificate: everybody has come to trust it. */
+export function isHandedOut({ observed }: Findings, { sha256 }: Certificate): boolean {
+  return servingAuthorities(observed.serving).some((found) => found.sha256 === sha256);
 }
 
 /** What the serving Lease has to say. */
@@ -140,6 +155,10 @@ export function unpublishedTargets({ observed, bundle }: Findings): readonly str
   return observed.targets.flatMap(({ target, object }) =>
     object && !hasBundle(target, object, bundle) ? [targetKey(target)] : [],
   );
+}
+
+function bundledAuthorities({ targets }: Observation): readonly Certificate[] {
+  return targets.flatMap(({ target, object }) => (object ? bundledCertificates(target, object) : []));
 }
 
 function servingAuthorities(serving: Secret | undefined): readonly Certificate[] {

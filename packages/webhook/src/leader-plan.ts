@@ -3,6 +3,8 @@ import { hasBundle, targetKey } from "./ca-bundle.ts";
 import { momentOfLife, renewalTime } from "./certificate-life.ts";
 import {
   type Findings,
+  isForgetful,
+  isHandedOut,
   leaseAnnotations,
   salvageAuthorities,
   unpublishedTargets,
@@ -58,10 +60,14 @@ function planAuthority(found: Findings): LeaderWrite | undefined {
     const change: AuthorityChange = previous.length > 0 ? { to: "restore", previous } : { to: "create" };
     return { write: "authority", change, why, confirm: false };
   }
-  if (state.damage.length === 0) return undefined;
-  const previous = state.signer ? state.previous : salvageAuthorities(found);
-  const why = state.damage.join("; ");
-  return { write: "authority", change: { to: "repair", previous }, why, confirm: false };
+  const forgetful = isForgetful(found);
+  if (state.damage.length === 0 && !forgetful) return undefined;
+  const previous = salvageAuthorities(found);
+  const why = [...state.damage, ...(forgetful ? ["an authority that is in use is missing"] : [])].join("; ");
+  // One that came with the change is trusted by nobody yet: it must not sign, and is of no more use than a new one.
+  const isKnown = !forgetful || !state.signer || isHandedOut(found, state.signer.certificate);
+  const change: AuthorityChange = { to: isKnown ? "repair" : "restore", previous };
+  return { write: "authority", change, why, confirm: false };
 }
 
 function planBundles({ observed, bundle }: Findings): LeaderWrite | undefined {
