@@ -2,15 +2,20 @@ import { createShape, isZero, type Shape, type ShapeField } from "./object-shape
 import { message, one } from "./proto-message.ts";
 import { malformed, ProtoReader, WireType } from "./proto-reader.ts";
 
-/** The object, as JSON would show it, of the fields that the shape has; all others are passed over undecoded. */
+/** The fields that the shape has, as JSON would show them; all others are passed over undecoded. */
 export function decodeMessage(bytes: Uint8Array, shape: Shape): Record<string, unknown> {
   return readMessage(new ProtoReader(bytes), bytes.length, shape);
 }
 
 type Values = Record<string, unknown>;
 
-function readMessage(reader: ProtoReader, end: number, { byNumber }: Shape): Values {
-  const values: Values = {};
+/** The same of what the reader is at, up to `end`, put into `values`. */
+export function readMessage(
+  reader: ProtoReader,
+  end: number,
+  { byNumber }: Shape,
+  values: Record<string, unknown> = {},
+): Record<string, unknown> {
   while (reader.at < end) {
     const tag = reader.tag(end);
     const field = byNumber[tag >>> 3];
@@ -106,9 +111,9 @@ function readTime(reader: ProtoReader, end: number, kind: "time" | "microTime"):
     nanos?: number;
   };
   if (seconds < YEAR_0 || seconds >= YEAR_10000 || nanos < 0 || nanos >= 1e9) throw malformed();
-  const upToSeconds = new Date(seconds * 1000).toISOString().slice(0, 19);
-  if (kind === "time") return `${upToSeconds}Z`;
-  return `${upToSeconds}.${String(Math.floor(nanos / 1000)).padStart(6, "0")}Z`;
+  if (kind === "time") return reader.time(seconds);
+  const micros = String(Math.floor(nanos / 1000)).padStart(6, "0");
+  return reader.time(seconds).replace("Z", `.${micros}Z`);
 }
 
 const YEAR_0 = -62_167_219_200;

@@ -1,5 +1,5 @@
 import type { KubeObject } from "../kube-object.ts";
-import { decodeMessage } from "./decode-message.ts";
+import { readMessage } from "./decode-message.ts";
 import type { EventReader, EventReaderOptions } from "./event-reader.ts";
 import { JsonEvents } from "./json-events.ts";
 import { JsonList } from "./json-list.ts";
@@ -9,6 +9,7 @@ import type { OpenAnswer } from "./open-answer.ts";
 import { unwrap } from "./proto-envelope.ts";
 import { ProtoEvents } from "./proto-events.ts";
 import { ProtoList } from "./proto-list.ts";
+import { ProtoReader } from "./proto-reader.ts";
 import { reduceObject } from "./reduce-object.ts";
 import { isProtobuf, type WholeAnswer } from "./whole-answer.ts";
 
@@ -42,19 +43,24 @@ export function selectedFormat<T extends KubeObject>(named: Named, shape: Shape)
     const { apiVersion = named.apiVersion, kind = named.kind } = object as KubeObject;
     return { apiVersion, kind, ...reduceObject(object, shape) } as T;
   };
-  const fromProto = (message: Uint8Array): T => ({ ...named, ...decodeMessage(message, shape) }) as T;
+  const { apiVersion, kind } = named;
+  const take = (reader: ProtoReader, end: number): T =>
+    readMessage(reader, end, shape, { apiVersion, kind }) as T;
+  const fromProto = (bytes: Buffer): T => {
+    const message = unwrap(bytes, kind);
+    return take(new ProtoReader(message), message.length);
+  };
   return {
     accept: shape.isKnown ? "application/vnd.kubernetes.protobuf, application/json" : "application/json",
-    object: (answer) =>
-      answer.isProtobuf ? fromProto(unwrap(answer.octets, named.kind)) : fromJson(answer.json()),
+    object: (answer) => (answer.isProtobuf ? fromProto(answer.octets) : fromJson(answer.json())),
     list: (answer, maxObjectBytes) => {
       const options: ListReaderOptions = { ...named, maxObjectBytes };
-      return isProtobuf(answer) ? new ProtoList(options, fromProto) : new JsonList(answer, options, fromJson);
+      return isProtobuf(answer) ? new ProtoList(options, take) : new JsonList(answer, options, fromJson);
     },
     events: (answer, maxEventBytes) => {
       const options: EventReaderOptions = { what: answer.what, maxEventBytes };
       if (!isProtobuf(answer)) return new JsonEvents(options, fromJson);
-      return new ProtoEvents(options, (object) => fromProto(unwrap(object, named.kind)));
+      return new ProtoEvents(options, fromProto);
     },
   };
 }

@@ -10,9 +10,11 @@ export const WireType = { varint: 0, fixed64: 1, length: 2, fixed32: 5 } as cons
 export class ProtoReader {
   readonly bytes: Buffer;
   at = 0;
+  #seconds: number | undefined;
+  #time = "";
 
   constructor(bytes: Uint8Array) {
-    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.bytes = bufferOf(bytes);
   }
 
   /** The field's number, shifted left by three, with its wire type in the lowest bits. */
@@ -60,6 +62,15 @@ export class ProtoReader {
     return text;
   }
 
+  /** RFC 3339 to the second. The last one is kept: most times of an object, and of its neighbours, are the same. */
+  time(seconds: number): string {
+    if (seconds !== this.#seconds) {
+      this.#seconds = seconds;
+      this.#time = new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+    }
+    return this.#time;
+  }
+
   /** The octets up to there: a view. */
   take(to: number): Buffer {
     const octets = this.bytes.subarray(this.at, to);
@@ -79,6 +90,11 @@ export class ProtoReader {
     if (octets > end - this.at) throw malformed();
     this.at += octets;
   }
+}
+
+/** The same memory. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export function malformed(): KubeError {

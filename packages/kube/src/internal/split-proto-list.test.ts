@@ -18,7 +18,7 @@ function split(octets: Buffer, cuts: readonly number[] = [], limit = 1e6): Split
   for (const to of [...places, octets.length]) {
     // A copy that is overwritten afterwards, as a pooled buffer is.
     const chunk = Buffer.from(octets.subarray(from, to));
-    splitter.push(chunk, (item) => items.push(Buffer.from(item).toString("hex")));
+    splitter.push(chunk, (reader, end) => items.push(reader.take(end).toString("hex")));
     chunk.fill(0);
     from = to;
   }

@@ -1,17 +1,19 @@
 import { KubeError } from "../error.ts";
 import { checkKind, MAGIC } from "./proto-envelope.ts";
-import { malformed, ProtoReader, WireType } from "./proto-reader.ts";
+import { bufferOf, malformed, ProtoReader, WireType } from "./proto-reader.ts";
 
 /**
  * Finds the items of a list in protobuf in chunks cut anywhere. A list is a message in a message: lengths say where
  * each item ends, so what is waited for is never more than one of them.
  */
 export interface ProtoListSplitter {
-  /** Calls `onItem` with the octets of each item that ends in this chunk; they are valid during the call only. */
-  push(chunk: Uint8Array, onItem: (item: Uint8Array) => void): void;
+  /** Calls `onItem` for each item that ends in this chunk, with a reader that is at it, and where it ends. */
+  push(chunk: Uint8Array, onItem: OnItem): void;
   /** The octets of the list's metadata, once all is there. ERR_KUBE_PROTOCOL when it is not. */
   end(): Uint8Array;
 }
+
+export type OnItem = (reader: ProtoReader, end: number) => void;
 
 /** `limit`: the most octets of one item, or of any other part. */
 export function createProtoListSplitter(kind: string, limit: number): ProtoListSplitter {
@@ -29,9 +31,10 @@ const MOST_HEADER_BYTES = 20;
 class Splitter implements ProtoListSplitter {
   readonly #kind: string;
   readonly #limit: number;
-  /** What came of a part whose end has not come, and how many octets the part has, where that is known already. */
-  #held: Buffer[] = [];
+  /** What came of a part whose end has not come; its memory is used again for the next one. */
+  #held: Buffer = Buffer.allocUnsafeSlow(16 * 1024);
   #heldBytes = 0;
+  /** How many octets that part has, where that is known already. */
   #needed = 0;
   #begun = false;
   #kindKnown = false;
@@ -45,24 +48,20 @@ class Splitter implements ProtoListSplitter {
     this.#limit = limit;
   }
 
-  push(chunk: Uint8Array, onItem: (item: Uint8Array) => void): void {
-    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    if (this.#heldBytes === 0) {
+  push(chunk: Uint8Array, onItem: OnItem): void {
+    let rest = bufferOf(chunk);
+    while (this.#heldBytes > 0 && rest.length > 0) {
+      // No more than the part needs, where that is known: the rest of the chunk need not be copied.
+      const missing = this.#needed - this.#heldBytes;
+      const taken = Math.min(rest.length, missing > 0 ? missing : MOST_HEADER_BYTES);
+      this.#hold(rest.subarray(0, taken));
+      rest = rest.subarray(taken);
+      if (this.#heldBytes < this.#needed) return;
+      const bytes = this.#held.subarray(0, this.#heldBytes);
+      this.#heldBytes = 0;
       this.#read(bytes, onItem);
-      return;
     }
-    const missing = this.#needed - this.#heldBytes;
-    if (bytes.length < missing) {
-      this.#hold(bytes);
-      return;
-    }
-    // No more than the part needs, where that is known: the rest of the chunk need not be copied.
-    const taken = missing > 0 ? missing : bytes.length;
-    const whole = Buffer.concat([...this.#held, bytes.subarray(0, taken)]);
-    this.#held = [];
-    this.#heldBytes = 0;
-    this.#read(whole, onItem);
-    if (taken < bytes.length) this.push(bytes.subarray(taken), onItem);
+    if (rest.length > 0) this.#read(rest, onItem);
   }
 
   end(): Uint8Array {
@@ -72,7 +71,7 @@ class Splitter implements ProtoListSplitter {
     return this.#metadata;
   }
 
-  #read(bytes: Buffer, onItem: (item: Uint8Array) => void): void {
+  #read(bytes: Buffer, onItem: OnItem): void {
     this.#needed = 0;
     const reader = new ProtoReader(bytes);
     if (!this.#begun) {
@@ -90,7 +89,7 @@ class Splitter implements ProtoListSplitter {
   }
 
   /** False when it is not all there. */
-  #readPart(reader: ProtoReader, onItem: (item: Uint8Array) => void): boolean {
+  #readPart(reader: ProtoReader, onItem: OnItem): boolean {
     const { bytes, at: start } = reader;
     const header = readHeader(reader);
     if (header === undefined) return false;
@@ -106,12 +105,16 @@ class Splitter implements ProtoListSplitter {
       this.#needed = end - start;
       return false;
     }
-    const part = reader.take(end);
-    if (left !== undefined) this.#takeOfList(tag, part, left - (end - start), onItem);
-    else if (tag === TYPE_META) {
-      checkKind(part, this.#kind);
+    if (left !== undefined) {
+      this.#listBytes = end - start === left ? undefined : left - (end - start);
+      if (tag === ITEM) onItem(reader, end);
+      // Copied: the chunk may be a part of a pooled buffer.
+      else if (tag === METADATA) this.#metadata = Buffer.from(reader.take(end));
+    } else if (tag === TYPE_META) {
+      checkKind(reader.take(end), this.#kind);
       this.#kindKnown = true;
     }
+    reader.at = end;
     return true;
   }
 
@@ -123,16 +126,16 @@ class Splitter implements ProtoListSplitter {
     return true;
   }
 
-  #takeOfList(tag: number, part: Buffer, left: number, onItem: (item: Uint8Array) => void): void {
-    this.#listBytes = left === 0 ? undefined : left;
-    if (tag === ITEM) onItem(part);
-    // Copied: the chunk may be a part of a pooled buffer.
-    else if (tag === METADATA) this.#metadata = Buffer.from(part);
-  }
-
+  /** May be called with what is held already: what is left of it moves to the front. */
   #hold(part: Buffer): void {
-    this.#held.push(Buffer.from(part));
-    this.#heldBytes += part.length;
+    const length = this.#heldBytes + part.length;
+    if (length > this.#held.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#held.length, length));
+      this.#held.copy(larger, 0, 0, this.#heldBytes);
+      this.#held = larger;
+    }
+    part.copy(this.#held, this.#heldBytes);
+    this.#heldBytes = length;
   }
 }
 
