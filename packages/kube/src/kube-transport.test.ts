@@ -59,6 +59,17 @@ describe("connections", () => {
 });
 
 describe("connections that are idle", () => {
+  it("are there for requests however many watches are open", async () => {
+    await using server = await startLoopbackServer((request, response) => {
+      if (request.url?.includes("watch")) response.flushHeaders();
+      else response.end("ok");
+    });
+    await using transport = createKubeTransport(configOf(server.url), { maxSockets: 2 });
+    for (let n = 0; n < 5; n++) expect((await transport.send(get("/x?watch=true"))).status).toBe(200);
+    expect(await text((await transport.send(get("/x"))).body)).toBe("ok");
+    expect(server.sockets.length).toBe(6);
+  });
+
   it("end after a while, and a watch on which nothing happens does not", async () => {
     await using server = await startLoopbackServer((request, response) => {
       if (request.url === "/watch") response.flushHeaders();

@@ -26,7 +26,7 @@ export interface KubeTransportOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** How long a connection is kept that nothing is sent on. Default 60 s. */
   readonly idleTimeoutMs?: number | undefined;
-  /** Connections at once, of which each watch has one. Default 256. */
+  /** Connections at once, beside those of watches, of which each has one. Default 256. */
   readonly maxSockets?: number | undefined;
 }
 

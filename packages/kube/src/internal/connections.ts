@@ -39,22 +39,25 @@ export function createConnections(
   const isHttps = url.protocol === "https:";
   const proxy = config.proxyUrl === undefined ? undefined : parseProxyUrl(config.proxyUrl, url.origin);
   const agent = createAgent(url, proxy, options);
+  // Of their own: watches that take all there may be would leave none to renew a Lease.
+  const watchAgent = createAgent(url, proxy, { ...options, maxSockets: Number.POSITIVE_INFINITY });
+  const agents = [agent, watchAgent];
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const target: https.RequestOptions = {
-    agent,
     protocol: url.protocol,
     host,
     port: url.port || (isHttps ? 443 : 80),
     ...(isHttps && tlsOptions(host, config.tls, material)),
   };
   const watches = new Set<() => void>();
-  const request: Connections["request"] = (of) => (isHttps ? https : http).request({ ...target, ...of });
+  const send = (over: http.Agent, of: http.RequestOptions): http.ClientRequest =>
+    (isHttps ? https : http).request({ ...target, ...of, agent: over });
 
   return {
     digest: material.digest,
-    request,
+    request: (of) => send(agent, of),
     requestWatch(of) {
-      const outgoing = request(of);
+      const outgoing = send(watchAgent, of);
       let incoming: http.IncomingMessage | undefined;
       const end = (): void => void (incoming ?? outgoing).destroy(replaced(url));
       watches.add(end);
@@ -64,15 +67,19 @@ export function createConnections(
       outgoing.once("close", () => void watches.delete(end));
       return outgoing;
     },
-    dropIdle: () => dropIdle(agent),
+    dropIdle: () => agents.forEach(dropIdle),
     retire() {
-      // An agent that may keep nothing ends a connection when its request has ended.
-      agent.maxFreeSockets = 0;
-      dropIdle(agent);
+      for (const one of agents) {
+        // An agent that may keep nothing ends a connection when its request has ended.
+        one.maxFreeSockets = 0;
+        dropIdle(one);
+      }
       for (const end of [...watches]) end();
     },
-    inUse: () => Object.keys(agent.sockets).length > 0,
-    destroy: () => agent.destroy(),
+    inUse: () => agents.some(({ sockets }) => Object.keys(sockets).length > 0),
+    destroy() {
+      for (const one of agents) one.destroy();
+    },
   };
 }
 
