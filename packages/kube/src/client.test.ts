@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { createManualClock } from "@newleaf/testing";
 import { describe, expect, it } from "vitest";
 import { createKubeClient, type KubeClient, type KubeClientOptions } from "./client.ts";
@@ -198,6 +199,20 @@ describe("deadlines, limits and signals", () => {
     await expect(pending).rejects.toBe(reason);
     expect(sent[0]?.signal.aborted).toBe(true);
     await expect(client.request({ path: "/x", signal: controller.signal })).rejects.toBe(reason);
+  });
+
+  it("takes one signal for many requests, and does not hold on to it", async () => {
+    const warnings: string[] = [];
+    const note = (warning: Error): void => void warnings.push(warning.message);
+    process.on("warning", note);
+    const { client } = connect(() => json(200, {}));
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 20 }, () => client.request({ path: "/x", signal })));
+    // Warnings are emitted in a later turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", note);
+    expect(warnings).toEqual([]);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   it("refuses an answer beyond the limit", async () => {

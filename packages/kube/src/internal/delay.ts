@@ -1,17 +1,17 @@
 import type { Clock } from "../clock.ts";
+import { onAbort } from "./on-abort.ts";
 
 /** Resolves after `ms`, or as soon as the signal aborts; true when the time has passed. */
 export function delay(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve(false);
-    const onAbort = (): void => {
-      timer.cancel();
-      resolve(false);
-    };
     const timer = clock.setTimeout(() => {
-      signal.removeEventListener("abort", onAbort);
+      letGo();
       resolve(true);
     }, ms);
-    signal.addEventListener("abort", onAbort, { once: true });
+    const letGo = onAbort(signal, () => {
+      timer.cancel();
+      resolve(false);
+    });
   });
 }

@@ -1,3 +1,5 @@
+import { onAbort } from "./on-abort.ts";
+
 /** Something that happens once, or never; anybody may wait for it. */
 export class Latch {
   readonly #waiting = new Set<{ resolve(): void; reject(reason: unknown): void }>();
@@ -29,7 +31,7 @@ export class Latch {
       if (this.#failure) throw this.#failure.reason;
       const forget = (): void => {
         this.#waiting.delete(waiter);
-        signal?.removeEventListener("abort", onAbort);
+        letGo();
       };
       const waiter = {
         resolve: (): void => {
@@ -41,9 +43,8 @@ export class Latch {
           reject(reason);
         },
       };
-      const onAbort = (): void => waiter.reject(signal?.reason);
       this.#waiting.add(waiter);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const letGo = onAbort(signal, () => waiter.reject(signal?.reason));
     });
   }
 }

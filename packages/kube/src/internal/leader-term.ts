@@ -5,6 +5,7 @@ import { delay } from "./delay.ts";
 import type { ElectionTiming } from "./election-timing.ts";
 import { type HeldLease, holdLease } from "./held-lease.ts";
 import type { Attempt, LeaseCandidate } from "./lease-candidate.ts";
+import { onAbort } from "./on-abort.ts";
 
 export interface TermOptions {
   readonly name: string;
@@ -33,9 +34,7 @@ export async function runTerm(
   const { name, timing, clock, signal } = options;
   const { sentAt, term } = claim;
   const held = holdLease({ name, term, sentAt, renewDeadlineMs: timing.renewDeadlineMs, clock });
-  const onAbort = (): void => held.end(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
+  const letGo = onAbort(signal, () => held.end(signal.reason));
 
   const renewing = renew(options, held);
   const end = await runWork(options, held.leadership);
@@ -43,7 +42,7 @@ export async function runTerm(
   held.check();
   const { lost } = held;
   held.lose("the work has ended");
-  signal.removeEventListener("abort", onAbort);
+  letGo();
   await renewing;
   return { ...end, lost };
 }

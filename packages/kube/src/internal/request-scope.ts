@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { onAbort } from "./on-abort.ts";
 
 /** One request's life: its signal aborts with the caller's, at the deadline, or when the client is closed. */
 export interface RequestScope {
@@ -26,8 +27,7 @@ export function createRequestScope(options: {
   const controller = new AbortController();
   const { signal } = controller;
   let timer: { cancel(): void } | undefined;
-  const onAbort = (): void => controller.abort(outer?.reason);
-  outer?.addEventListener("abort", onAbort, { once: true });
+  const letGo = onAbort(outer, () => controller.abort(outer?.reason));
 
   return {
     signal,
@@ -51,7 +51,7 @@ export function createRequestScope(options: {
     abort: (reason) => controller.abort(reason),
     end() {
       timer?.cancel();
-      outer?.removeEventListener("abort", onAbort);
+      letGo();
       options.onEnd();
     },
   };
