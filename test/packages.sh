@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 repository=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-readonly packages=(x509 rotation proto spiffe)
+readonly packages=(x509 rotation proto spiffe kube webhook)
 readonly import_limit_ms=50
 
 say() { echo "packages: $*"; }
@@ -51,12 +51,12 @@ install "$work"/newleaf-{x509,rotation}-*.tgz "$work"/undici-*.tgz
 ln -s "$repository/node_modules/pg" node_modules/pg
 node --input-type=module -e 'const { createRotatingPool } = await import("@newleaf/rotation/pg"); createRotatingPool.call'
 
-# And what SPIFFE needs: the packages as they were packed, beside the libraries that they name.
-for package in proto spiffe; do
+# And what SPIFFE and Kubernetes need: the packages as they were packed, beside the libraries that they name.
+for package in proto spiffe kube webhook; do
   mkdir "node_modules/@newleaf/$package"
   tar -xzf "$work/newleaf-$package"-*.tgz -C "node_modules/@newleaf/$package" --strip-components=1
 done
-for library in @grpc @bufbuild jose; do ln -s "$repository/node_modules/$library" "node_modules/$library"; done
+for library in @grpc @bufbuild jose kubernetes-types https-proxy-agent socks-proxy-agent yaml rfc6902; do ln -s "$repository/node_modules/$library" "node_modules/$library"; done
 
 say "types"
 types=("$repository/node_modules/.bin/tsc" -p . --typeRoots "$repository/node_modules/@types")
@@ -70,6 +70,7 @@ if [[ -n $lts ]]; then nodes+=("$lts"); else say "no LTS Node installed (make e2
 for node in "${nodes[@]}"; do
   say "consumer and import cost on Node $("$node" --version)"
   timeout 30 "$node" spiffe-consumer.js || fail "the SPIFFE consumer failed on $("$node" --version)"
+  timeout 30 "$node" kube-consumer.js || fail "the Kubernetes consumer failed on $("$node" --version)"
   timeout 30 "$node" consumer.js || fail "the consumer failed on $("$node" --version)"
   "$node" "$repository/test/import-cost.mjs" "$import_limit_ms" \
     @newleaf/x509 @newleaf/x509/asn1 @newleaf/rotation || fail "an import costs more than $import_limit_ms ms"
