@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
 import { KubeError } from "../error.ts";
 import type { KubeRequest, KubeResponse } from "../transport.ts";
+import { incomingChunks } from "./incoming-chunks.ts";
 import { toTransportError } from "./transport-failure.ts";
 
 export interface SendOptions {
@@ -77,11 +78,9 @@ const DRAIN_BYTES = 64 * 1024;
 
 function toResponse(incoming: IncomingMessage, onAbort: () => void, options: SendOptions): KubeResponse {
   const { signal, server } = options;
-  const chunks = incoming[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
+  const chunks = incomingChunks(incoming);
   const done = (): void => signal.removeEventListener("abort", onAbort);
   incoming.once("close", done);
-  // An error that nobody waits for must not end the process.
-  incoming.on("error", () => {});
   const body: AsyncIterableIterator<Uint8Array> = {
     [Symbol.asyncIterator]: () => body,
     async next() {
