@@ -12,8 +12,8 @@ export interface InformerPeer {
   readonly hasLoop: boolean;
   /** What the others are compared with: client-go as it comes. */
   readonly isReference: boolean;
-  /** What has to reach the targets: ours as it comes, on Node's LTS. */
-  readonly isTarget: boolean;
+  /** What has to reach the targets of a form, on Node's LTS: ours as it comes, and with fields selected. */
+  readonly targetOf?: "JSON" | "protobuf";
   start(kubeconfig: string): Promise<Conversation>;
 }
 
@@ -41,7 +41,6 @@ async function findClientGo(): Promise<InformerPeer[]> {
     title: `client-go ${version}, ${form}`,
     hasLoop: false,
     isReference,
-    isTarget: false,
     start: (kubeconfig: string) =>
       startConversation({
         program,
@@ -66,7 +65,6 @@ async function findClientNode(home: string): Promise<InformerPeer[]> {
       title: `@kubernetes/client-node 1.4.0, Node ${process.versions.node}`,
       hasLoop: true,
       isReference: false,
-      isTarget: false,
       start: (kubeconfig) =>
         startConversation({ program: process.execPath, args: [script, folder, kubeconfig] }),
     },
@@ -80,20 +78,24 @@ async function findNewleafOnLts(home: string): Promise<InformerPeer[]> {
 async function findNewleaf(home: string, program: string = process.execPath): Promise<InformerPeer[]> {
   const script = await bundle(join(import.meta.dirname, "../servers/newleaf-informer.ts"), home);
   const node = `Node ${await reportedVersion(program, ["--version"], /^v(\S+)/)}`;
-  const peer = (form: string, options: NewleafInformerOptions): InformerPeer => ({
+  const peer = (
+    form: string,
+    options: NewleafInformerOptions,
+    targetOf?: InformerPeer["targetOf"],
+  ): InformerPeer => ({
     title: `Newleaf, ${node}${form}`,
     hasLoop: true,
     isReference: false,
-    isTarget: form === "" && program !== process.execPath,
+    ...(targetOf && program !== process.execPath && { targetOf }),
     start: (kubeconfig) =>
       startConversation({ program, args: [script, kubeconfig, JSON.stringify(options)] }),
   });
   return [
-    peer("", {}),
+    peer("", {}, "JSON"),
     peer(", trimmed", { trim: true }),
     peer(", WatchList", { watchList: true }),
     peer(", WatchList, trimmed", { watchList: true, trim: true }),
-    peer(", fields (protobuf)", { select: true }),
+    peer(", fields (protobuf)", { select: true }, "protobuf"),
     peer(", trimmed fields (protobuf)", { select: true, trim: true }),
   ];
 }

@@ -11,6 +11,8 @@ export interface Synced {
   readonly startCpuMs: number;
   /** The longest that the event loop stood still; 0 where there is none. */
   readonly blockedMs: number;
+  /** The most CPU time between two of its turns, all threads together: of a block what the machine did not give to others. */
+  readonly blockedCpuMs?: number;
 }
 
 /** Each line that it reads; it answers with an empty object, and with `Counted` when it has seen so many updates. */
@@ -41,7 +43,7 @@ export async function measureInformer(start: (onUpdate: () => void) => Promise<n
     if (events === expected) counted();
   });
   const measured = { ms: performance.now() - startedMs, cpuMs: cpuMs() - startCpuMs };
-  say({ objects, ...measured, startCpuMs, blockedMs: await loop.takeLongestMs() } satisfies Synced);
+  say({ objects, ...measured, startCpuMs, ...(await loop.takeLongest()) } satisfies Synced);
 
   for await (const line of createInterface({ input: process.stdin })) {
     const { expect } = JSON.parse(line) as CountRequest;
@@ -49,29 +51,37 @@ export async function measureInformer(start: (onUpdate: () => void) => Promise<n
       counted = resolve;
     });
     [events, expected] = [0, expect];
-    await loop.takeLongestMs();
+    await loop.takeLongest();
     const before = cpuMs();
     say({});
     await whenCounted;
     const spentMs = cpuMs() - before;
-    say({ events, cpuMs: spentMs, blockedMs: await loop.takeLongestMs() } satisfies Counted);
+    say({ events, cpuMs: spentMs, ...(await loop.takeLongest()) } satisfies Counted);
   }
 }
 
-function watchLoop(): { takeLongestMs(): Promise<number> } {
-  let longestMs = 0;
-  let lastMs = performance.now();
+interface Blocked {
+  readonly blockedMs: number;
+  readonly blockedCpuMs: number;
+}
+
+function watchLoop(): { takeLongest(): Promise<Blocked> } {
+  let longest: Blocked = { blockedMs: 0, blockedCpuMs: 0 };
+  let [lastMs, lastCpuMs] = [performance.now(), cpuMs()];
   setInterval(() => {
-    const nowMs = performance.now();
-    longestMs = Math.max(longestMs, nowMs - lastMs - tickMs);
-    lastMs = nowMs;
+    const [nowMs, nowCpuMs] = [performance.now(), cpuMs()];
+    longest = {
+      blockedMs: Math.max(longest.blockedMs, nowMs - lastMs - tickMs),
+      blockedCpuMs: Math.max(longest.blockedCpuMs, nowCpuMs - lastCpuMs),
+    };
+    [lastMs, lastCpuMs] = [nowMs, nowCpuMs];
   }, tickMs).unref();
   return {
-    async takeLongestMs() {
+    async takeLongest() {
       // Until the next tick has seen what there was.
       await delay(3 * tickMs);
-      const taken = longestMs;
-      longestMs = 0;
+      const taken = longest;
+      longest = { blockedMs: 0, blockedCpuMs: 0 };
       return taken;
     },
   };
