@@ -160,7 +160,11 @@ export async function whenReady(program: RunningProgram): Promise<void> {
 function createPod(api: KubernetesApi, name: string, address: string): void {
   const pod = api.store.create("pods", {
     metadata: { name, namespace: NAMESPACE, labels: { "app.kubernetes.io/name": NAME } },
-    spec: { containers: [{ name: "webhook", image: "newleaf" }] },
+    spec: {
+      nodeName: "node",
+      containers: [{ name: "webhook", image: "newleaf" }],
+      volumes: [{ name: "certs", secret: { secretName: NAME, optional: true } }],
+    },
   });
   api.store.update("pods", { ...pod, status: { phase: "Running", podIP: address } }, "status");
 }
