@@ -5,6 +5,7 @@ import {
   encodeCertificates,
   parseCertificates,
   type TrustBundle,
+  validatePath,
 } from "@newleaf/x509";
 import type { AnnotationNames } from "./annotations.ts";
 import {
@@ -120,14 +121,16 @@ export function salvageAuthorities({ observed, policy, state, now }: Findings): 
 
 /**
  * Whether the CA Secret has lost an authority that it never dropped, as when it is restored from a backup: one that is
- * handed out beside the certificate and is in caBundles.
+ * handed out beside the certificate and is in caBundles. After a drop that is no wonder, but then it is not that of the
+ * certificate.
  */
-export function isForgetful({ observed, state, trust, now }: Findings): boolean {
-  if (state.rollover?.droppedAt !== undefined) return false;
+export function isForgetful({ observed, state, trust, stored, now }: Findings): boolean {
   const bundled = createTrustBundle(bundledAuthorities(observed));
-  return servingAuthorities(observed.serving).some(
+  const lost = servingAuthorities(observed.serving).filter(
     (found) => bundled.has(found) && !trust.has(found) && now < found.notAfter.getTime(),
   );
+  if (lost.length === 0) return false;
+  return state.rollover?.droppedAt === undefined || isIssuedBy(stored, createTrustBundle(lost));
 }
 
 /** Whether the authority is among those that are handed out beside the certificate: everybody has come to trust it. */
@@ -155,6 +158,13 @@ export function unpublishedTargets({ observed, bundle }: Findings): readonly str
   return observed.targets.flatMap(({ target, object }) =>
     object && !hasBundle(target, object, bundle) ? [targetKey(target)] : [],
   );
+}
+
+function isIssuedBy(stored: StoredCertificate | undefined, trust: TrustBundle): boolean {
+  if (!stored?.leaf) return false;
+  const { leaf, chain } = stored;
+  const path = { now: leaf.notBefore, purpose: "serverAuth", intermediates: chain } as const;
+  return validatePath(leaf, trust, path).ok;
 }
 
 function bundledAuthorities({ targets }: Observation): readonly Certificate[] {

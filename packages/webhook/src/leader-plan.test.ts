@@ -187,26 +187,25 @@ test("a damaged key of the authority is a lost one; a damaged next authority is 
   expect(webhook.writes).toEqual(["repair"]);
 });
 
-/** Steps of a rollover up to the one before `until`, with replicas that have loaded nothing since. */
-async function inRollover(until: string): Promise<PlannedWebhook> {
-  const webhook = await issued();
+/** Steps of a rollover up to this one, with replicas that have loaded nothing since. */
+async function rollUpTo(until: string, webhook: PlannedWebhook): Promise<void> {
   const authority = secret(webhook, `${name}-ca`);
   const annotations = { ...authority.metadata?.annotations, [names.rolloverRequested]: "now" };
   webhook.objects.set({ ...authority, metadata: { ...authority.metadata, annotations } });
   while (webhook.writes.at(-1) !== until) await webhook.converge(1);
-  return webhook;
+  webhook.writes.length = 0;
 }
 
 test.each([
   ["is missing", undefined],
   ["is damaged", "AAAA"],
 ])("an old authority that %s while its certificate is served stays trusted", async (_, content) => {
-  const webhook = await inRollover("switch");
+  const webhook = await issued();
+  await rollUpTo("switch", webhook);
   const { data, ...authority } = secret(webhook, `${name}-ca`);
   const { "previous.crt": _old, ...rest } = data ?? {};
   const changed = content === undefined ? rest : { ...rest, "previous.crt": content };
   webhook.objects.set({ ...authority, data: changed } as Secret);
-  webhook.writes.length = 0;
   // Verifies after each write what is served with what is trusted.
   await webhook.converge();
   expect(webhook.writes.slice(0, 3)).toEqual(["repair", "issue", "lease"]);
@@ -221,13 +220,21 @@ test("a CA Secret that is restored from a backup begins a rollover: its authorit
   await webhook.converge();
   expect(webhook.writes.slice(0, 3)).toEqual(["restore", "bundle", "bundle"]);
   expect(webhook.writes.at(-1)).toBe("retire");
-  const rolled = await inRollover("retire");
-  const { data } = secret(webhook, `${name}-ca`);
-  rolled.objects.set({ ...secret(rolled, `${name}-ca`), data });
-  rolled.writes.length = 0;
-  await rolled.converge();
-  expect(rolled.writes[0]).toBe("restore");
 });
+
+test.each(["start", "switch", "drop", "retire"])(
+  "a backup of before a rollover, restored after its %s, costs no admission",
+  async (until) => {
+    const webhook = await issued();
+    const { data } = secret(webhook, `${name}-ca`);
+    await rollUpTo(until, webhook);
+    webhook.objects.set({ ...secret(webhook, `${name}-ca`), data } as Secret);
+    await webhook.converge();
+    webhook.replicasFollow();
+    webhook.verify();
+    expect(webhook.observe().state).toMatchObject({ next: undefined, previous: [], rollover: undefined });
+  },
+);
 
 test("with every Secret lost, the authority of the caBundles stays trusted and another one begins", async () => {
   const webhook = await issued();

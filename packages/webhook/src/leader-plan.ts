@@ -64,9 +64,12 @@ function planAuthority(found: Findings): LeaderWrite | undefined {
   if (state.damage.length === 0 && !forgetful) return undefined;
   const previous = salvageAuthorities(found);
   const why = [...state.damage, ...(forgetful ? ["an authority that is in use is missing"] : [])].join("; ");
-  // One that came with the change is trusted by nobody yet: it must not sign, and is of no more use than a new one.
-  const isKnown = !forgetful || !state.signer || isHandedOut(found, state.signer.certificate);
-  const change: AuthorityChange = { to: isKnown ? "repair" : "restore", previous };
+  // One that came with the change need not be trusted: it must not sign, and is of no more use than a new one.
+  const isStranger =
+    forgetful &&
+    (state.rollover?.droppedAt !== undefined ||
+      (state.signer !== undefined && !isHandedOut(found, state.signer.certificate)));
+  const change: AuthorityChange = { to: isStranger ? "restore" : "repair", previous };
   return { write: "authority", change, why, confirm: false };
 }
 
