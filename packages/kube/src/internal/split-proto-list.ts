@@ -13,7 +13,7 @@ export interface ProtoListSplitter {
   end(): Uint8Array;
 }
 
-export type OnItem = (reader: ProtoReader, end: number) => void;
+type OnItem = (reader: ProtoReader, end: number) => void;
 
 /** `limit`: the most octets of one item, or of any other part. */
 export function createProtoListSplitter(kind: string, limit: number): ProtoListSplitter {
