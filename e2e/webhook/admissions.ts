@@ -50,8 +50,9 @@ export function startAdmissions({ client, perSecond = 20, between }: AdmissionOp
       for (const task of pending.splice(0)) await task();
       await ask();
       await between?.();
-      next = Math.max(next + 1_000 / perSecond, performance.now());
-      await sleep(next - performance.now());
+      // What was slow is made up for, but not what was paused.
+      next = Math.max(next + 1_000 / perSecond, performance.now() - 500);
+      await sleep(Math.max(0, next - performance.now()));
     }
     for (const task of pending.splice(0)) await task();
   };
