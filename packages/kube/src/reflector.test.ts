@@ -302,6 +302,21 @@ describe("reflector_test.go", () => {
     expect(known()).toEqual({ a: "1", b: "2" });
   });
 
+  test("pages of a list at a version may be newer, so that one at which no watch begins is left behind", async () => {
+    let newest = "10";
+    const source = scriptedSource();
+    source.onList = ({ resourceVersion = "", resourceVersionMatch, limit }) => {
+      const exact = resourceVersion !== "0" && limit !== undefined && resourceVersionMatch === undefined;
+      return { resourceVersion: exact ? resourceVersion : newest };
+    };
+    const { clock } = await follow(source, { pageSize: 4 });
+    newest = "12";
+    source.open[0]!.send(failed(expired));
+    await pass(clock, 800);
+    expect(versions(source)).toEqual(["0", "10"]);
+    expect(source.watches.map(({ options }) => options.resourceVersion)).toEqual(["10", "12"]);
+  });
+
   test("TestReflectorResyncWithResourceVersion: the first list is at 0, the next where it had come to", async () => {
     const source = scriptedSource([], "10");
     const { clock } = await follow(source);

@@ -146,7 +146,8 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
   #listAt(resourceVersion: string): Promise<Listing<T>> {
     const { source, labelSelector, fieldSelector, pageSize, listTimeoutMs = 60_000 } = this.#options;
     // With any other version a page would be read from etcd, and without a limit from the server's cache.
-    const pages = resourceVersion === "" || resourceVersion === "0" || this.#serverPages;
+    const anyVersion = resourceVersion === "" || resourceVersion === "0";
+    const limit = pageSize ?? (anyVersion || this.#serverPages ? PAGE_SIZE : undefined);
     this.#stats.lists += 1;
     return listObjects(
       source,
@@ -154,7 +155,9 @@ export class ListAndWatch<T extends KubeObject> implements Reflector {
         labelSelector,
         fieldSelector,
         resourceVersion,
-        limit: pageSize ?? (pages ? PAGE_SIZE : undefined),
+        // Without it a page is of exactly that version, and watching from there may have expired: the same list for ever.
+        resourceVersionMatch: limit === undefined || anyVersion ? undefined : "NotOlderThan",
+        limit,
         timeoutMs: listTimeoutMs,
         signal: this.#stop.signal,
       },
