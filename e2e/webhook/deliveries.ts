@@ -9,7 +9,7 @@ export interface Deliveries extends AsyncDisposable {
   readonly all: readonly Delivery[];
 }
 
-export interface Delivery {
+interface Delivery {
   readonly what: string;
   /** Milliseconds from the Secret's change, as a watch tells it, one for each Pod. */
   readonly delays: readonly number[];
