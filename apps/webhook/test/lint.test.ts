@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
@@ -134,6 +135,34 @@ test("what cannot be read is exit code 2 and named by its place, with the findin
   const [first, second] = result.stderr.split("\n");
   expect(first).toMatch(/^newleaf lint: \S+\/web\.yaml:2:1 is not YAML: /);
   expect(second).toMatch(/^newleaf lint: \S+\/none\.yaml does not exist$/);
+});
+
+test("a directory with pipes, links and folders that may not be read: what can be read is", async () => {
+  using world = write({ "a/web.yaml": deployment, "b/x.yaml": "", "z.yaml": "a: 1" });
+  const { directory } = world;
+  execFileSync("mkfifo", [`${directory}/pipe.yaml`]);
+  symlinkSync("a", `${directory}/link.yaml`);
+  symlinkSync("..", `${directory}/a/loop`);
+  symlinkSync("nowhere", `${directory}/dangling.yaml`);
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot) chmodSync(`${directory}/b`, 0o000);
+  const result = await newleaf(["lint", directory]);
+  if (!isRoot) chmodSync(`${directory}/b`, 0o700);
+  expect(result.code).toBe(2);
+  expect(result.stdout).toContain("deny subpath Deployment shop/web");
+  expect(result.stderr.trim().split("\n")).toEqual([
+    `newleaf lint: ${directory}/dangling.yaml does not exist`,
+    ...(isRoot ? [] : [`newleaf lint: ${directory}/b may not be read by this user`]),
+  ]);
+});
+
+test("what is not UTF-8 is not passed as empty", async () => {
+  using world = write({ "utf16.yaml": "" });
+  const file = `${world.directory}/utf16.yaml`;
+  writeFileSync(file, Buffer.from(`\ufeff${deployment}`, "utf16le"));
+  const result = await newleaf(["lint", file]);
+  expect(result.code).toBe(2);
+  expect(result.stderr).toBe(`newleaf lint: ${file} is not UTF-8\n`);
 });
 
 test("SARIF: the rules, a result with its place, and what could not be read", async () => {

@@ -1,4 +1,5 @@
-import { constants } from "node:fs";
+import { isUtf8 } from "node:buffer";
+import { constants, type Dirent } from "node:fs";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { InputProblem } from "./input-problem.ts";
@@ -31,14 +32,11 @@ export async function readManifests(
   for (const path of paths) {
     if (path === "-") files.push(await readStandardInput(stdin));
     else if (await isDirectory(path)) {
-      const walk = { found: [] as string[], templates, signal };
-      const problem = await findFiles(path, 0, walk).then(
-        () => undefined,
-        (cause) => unreadable(path, cause),
-      );
+      const walk: Walk = { found: [], unreadable: [], templates, signal };
+      await findFiles(path, 0, walk);
       for (const file of walk.found) files.push(await readFile(file));
-      if (problem !== undefined) files.push({ path, problem });
-      else if (walk.found.length >= maxFiles) {
+      for (const problem of walk.unreadable) files.push({ path: problem.file, problem });
+      if (walk.found.length >= maxFiles) {
         files.push(refused(path, `has more than ${maxFiles} files; name fewer`));
       }
     } else files.push(await readFile(path));
@@ -49,14 +47,19 @@ export async function readManifests(
 
 interface Walk {
   readonly found: string[];
+  /** Directories that could not be listed; the others are. */
+  readonly unreadable: InputProblem[];
   readonly templates: string[];
   readonly signal: AbortSignal;
 }
 
-/** In the order of names; links to directories are not followed, what starts with a dot is left out. */
+/** In the order of names; links to directories are not followed, what starts with a dot, pipes and devices are left out. */
 async function findFiles(directory: string, depth: number, walk: Walk): Promise<void> {
   walk.signal.throwIfAborted();
-  const entries = await readdir(directory, { withFileTypes: true });
+  const entries = await readdir(directory, { withFileTypes: true }).catch((cause: unknown) => {
+    walk.unreadable.push(unreadable(directory, cause));
+    return [];
+  });
   const isChart = entries.some(({ name }) => name === "Chart.yaml");
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(directory, entry.name);
@@ -65,8 +68,19 @@ async function findFiles(directory: string, depth: number, walk: Walk): Promise<
     if (entry.isDirectory()) {
       if (isChart && entry.name === "templates") walk.templates.push(path);
       else if (depth < maxDepth) await findFiles(path, depth + 1, walk);
-    } else if (extensions.has(extname(entry.name).toLowerCase())) walk.found.push(path);
+    } else if (extensions.has(extname(entry.name).toLowerCase()) && (await isFile(entry, path))) {
+      walk.found.push(path);
+    }
   }
+}
+
+/** A link that leads nowhere counts too, to be named as what cannot be read. */
+async function isFile(entry: Dirent, path: string): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isFile();
+  return stat(path).then(
+    (stats) => stats.isFile(),
+    () => true,
+  );
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -107,7 +121,10 @@ async function readAll(path: string, stream: AsyncIterable<Buffer | string>): Pr
     if (size > maxBytes) return refused(path, `is larger than ${maxBytes} bytes`);
     chunks.push(bytes);
   }
-  return { path, text: Buffer.concat(chunks).toString("utf8") };
+  const octets = Buffer.concat(chunks);
+  // Windows PowerShell's `>` writes UTF-16, of which no YAML would be left.
+  if (!isUtf8(octets)) return refused(path, "is not UTF-8");
+  return { path, text: octets.toString("utf8") };
 }
 
 function refused(path: string, why: string): ManifestFile {
