@@ -125,10 +125,12 @@ export function salvageAuthorities({ observed, policy, state, now }: Findings): 
  * certificate.
  */
 export function isForgetful({ observed, state, trust, stored, now }: Findings): boolean {
-  const bundled = createTrustBundle(bundledAuthorities(observed));
-  const lost = servingAuthorities(observed.serving).filter(
-    (found) => bundled.has(found) && !trust.has(found) && now < found.notAfter.getTime(),
+  const unknown = servingAuthorities(observed.serving).filter(
+    (found) => !trust.has(found) && now < found.notAfter.getTime(),
   );
+  if (unknown.length === 0) return false;
+  const bundled = createTrustBundle(bundledAuthorities(observed));
+  const lost = unknown.filter((found) => bundled.has(found));
   if (lost.length === 0) return false;
   return state.rollover?.droppedAt === undefined || isIssuedBy(stored, createTrustBundle(lost));
 }
