@@ -215,7 +215,7 @@ test.each([
 test("a CA Secret that is restored from a backup begins a rollover: its authority is trusted by nobody yet", async () => {
   const backup = secret(await issued(), `${name}-ca`);
   const webhook = await issued();
-  const { metadata } = secret(webhook, `${name}-ca`);
+  const { metadata = {} } = secret(webhook, `${name}-ca`);
   webhook.objects.set({ ...backup, metadata });
   await webhook.converge();
   expect(webhook.writes.slice(0, 3)).toEqual(["restore", "bundle", "bundle"]);

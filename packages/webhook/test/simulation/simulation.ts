@@ -1,10 +1,12 @@
+import type { Secret } from "@newleaf/kube";
 import { createKubernetesApi, type KubernetesApi } from "@newleaf/testing";
+import { readServing } from "../../src/serving-certificate.ts";
 import { createAdmissionCallers } from "./admission-callers.ts";
 import { storedTrust, unrest } from "./convergence.ts";
 import { startDisturbances } from "./disturbances.ts";
 import { type GuardedWrites, watchGuardedWrites } from "./guarded-writes.ts";
 import { storageOf } from "./mischief.ts";
-import { createPlan, MINUTE, NAMESPACE, type Plan, SECOND, TARGETS } from "./plan.ts";
+import { createPlan, MINUTE, NAME, NAMESPACE, type Plan, SECOND, TARGETS } from "./plan.ts";
 import { createRandom, type Random } from "./random.ts";
 import { createScheduler, type Scheduler } from "./scheduler.ts";
 import { createSimulatedCluster, type SimulatedCluster } from "./simulated-cluster.ts";
@@ -193,5 +195,7 @@ function createObjects({ store }: KubernetesApi): void {
 
 /** CA Secret and serving Secret are there and say the same, so that each could be made of the other. */
 function isStored(api: KubernetesApi): boolean {
-  return storedTrust(api) !== "";
+  const serving = api.store.get("secrets", NAMESPACE, NAME) as Secret | undefined;
+  const trust = storedTrust(api);
+  return trust !== "" && serving?.data?.["ca.crt"] === trust && readServing(serving).leaf !== undefined;
 }
