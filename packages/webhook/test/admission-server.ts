@@ -14,7 +14,7 @@ export interface Answer {
   readonly body: any;
 }
 
-export interface Asking {
+interface Asking {
   readonly path?: string;
   readonly method?: string;
   readonly headers?: Record<string, string>;

@@ -18,6 +18,8 @@ export interface AdmissionServerOptions {
   readonly leaving: AbortSignal;
   readonly logger: Logger;
   readonly onRejection: (rejection: Rejection) => void;
+  /** For the head of a request to arrive. Default 10 s. */
+  readonly headersTimeoutMs?: number;
 }
 
 export interface AdmissionServer extends AsyncDisposable {
@@ -33,11 +35,13 @@ const KEEP_ALIVE_MS = 120_000;
 
 /** HTTPS with a rotating certificate. Nobody is asked for a certificate: API servers have none unless told. */
 export async function startAdmissionServer(options: AdmissionServerOptions): Promise<AdmissionServer> {
-  const { source, handler, leaving, logger, onRejection } = options;
+  const { source, handler, leaving, logger, onRejection, headersTimeoutMs = 10_000 } = options;
   const answering = new Set<ServerResponse>();
   const server = createServer({
     ...serverOptions(source, { clientCertificates: "none" }),
-    headersTimeout: 10_000,
+    headersTimeout: headersTimeoutMs,
+    // Node.js looks at its time limits so often only: every 30 s by default.
+    connectionsCheckingInterval: headersTimeoutMs / 2,
     requestTimeout: 30_000,
     keepAliveTimeout: KEEP_ALIVE_MS,
   });

@@ -10,7 +10,7 @@ export interface ServedTrust {
   refusal(served: Generation, of: EffectiveBundle, trueTime: number): ServedRefusal | undefined;
 }
 
-export interface ServedRefusal {
+interface ServedRefusal {
   readonly kind: "untrusted" | "early" | "expired" | "name";
   readonly message: string;
 }
