@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Agent, request } from "node:https";
+import { connect } from "node:tls";
 import { silentLogger } from "@newleaf/daemon";
 import { createIdentityHolder, type IdentitySource } from "@newleaf/rotation";
 import { createTestAuthority } from "@newleaf/testing";
@@ -22,13 +23,17 @@ function identity(): IdentitySource {
   return source;
 }
 
-async function start(handler: (request: IncomingMessage, response: ServerResponse) => void) {
+async function start(
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+  options: { readonly headersTimeoutMs?: number } = {},
+) {
   const leaving = new AbortController();
   const source = identity();
   const server = await startAdmissionServer({
     listen: { host: "127.0.0.1", port: 0 },
     ...{ source, handler, leaving: leaving.signal, logger: silentLogger },
     onRejection: () => {},
+    ...options,
   });
   const agent = new Agent({ keepAlive: true, ca: authority.trustPem, servername: "webhook" });
   onTestFinished(async () => {
@@ -74,6 +79,18 @@ test("what does not end is cut at the deadline", async () => {
   await expect.poll(() => server.rotation.stats().connections).toBeGreaterThan(0);
   await server.stop(AbortSignal.timeout(50));
   await failed;
+});
+
+test("who never ends the head of a request is sent away", async () => {
+  const { server } = await start(() => {}, { headersTimeoutMs: 100 });
+  const socket = connect({ ...server.address, ca: authority.trustPem, servername: "webhook" });
+  let answer = "";
+  socket.on("data", (chunk) => {
+    answer += chunk;
+  });
+  socket.write("POST /validate HTTP/1.1\r\nhost: x\r\n");
+  await once(socket, "close");
+  expect(answer).toMatch(/^HTTP\/1\.1 408 /);
 });
 
 test("an address that is taken is named, with advice", async () => {
