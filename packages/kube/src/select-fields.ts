@@ -38,8 +38,8 @@ export interface SelectedResource<T extends KubeObject> {
  * The resource, read in part: `client.resource(selectFields(resources.deployments, { spec: { replicas: true } }))`.
  * What was not selected is neither decoded nor kept, and is not in the type. Where the fields are known in protobuf
  * (of Deployments, Leases, ConfigMaps and Secrets, as src/internal/api-messages.ts has them) that is asked for, which
- * costs the server half and the client a third; the objects are the same as from JSON. What JSON has as null, or as a
- * zero that the API leaves out, is absent.
+ * is cheaper for both sides; the objects are the same as from JSON. What JSON has as null, or as a zero that the API
+ * leaves out, is absent.
  */
 export function selectFields<T extends KubeObject, const S extends FieldSelection<T> & object>(
   type: ResourceType<T>,
