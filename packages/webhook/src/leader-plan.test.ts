@@ -236,6 +236,20 @@ test.each(["start", "switch", "drop", "retire"])(
   },
 );
 
+test("a backup of the middle of a rollover: its signer, of which everybody has let go, signs once it is trusted again", async () => {
+  const webhook = await issued();
+  await rollUpTo("start", webhook);
+  const { data } = secret(webhook, `${name}-ca`);
+  await rollUpTo("retire", webhook);
+  webhook.objects.set({ ...secret(webhook, `${name}-ca`), data } as Secret);
+  await webhook.step();
+  await webhook.step();
+  webhook.replicasFollow();
+  expect(await webhook.step()).toMatchObject({ waitingFor: "settled" });
+  await webhook.converge();
+  expect(webhook.observe().state).toMatchObject({ next: undefined, previous: [], rollover: undefined });
+});
+
 test("with every Secret lost, the authority of the caBundles stays trusted and another one begins", async () => {
   const webhook = await issued();
   webhook.objects.delete("Secret", `${name}-ca`);

@@ -93,6 +93,12 @@ function planServing(found: Findings): LeaderStep | undefined {
       if (wait) return wait;
       return { write: "serving", issue: true, why, confirm: true };
     }
+    // Its issuer is trusted, only it does not sign any more: no hurry, and the one that does may have come back from
+    // a backup, after everybody has let go of it.
+    if (objection !== undefined && isTrusted(found) && !isInLastPart(found)) {
+      const wait = waitForTrust(found);
+      if (wait) return wait;
+    }
     return { write: "serving", issue: true, why, confirm: false };
   }
   if (objection !== undefined || stored?.caHash === caHash) return undefined;
@@ -227,6 +233,11 @@ function leafObjection({ stored, state, trust, policy, now }: Findings): string 
   return objectionTo(stored, { trust: signers, names: policy.serving, now });
 }
 
+/** Whether the stored certificate can be served, whoever has issued it. */
+function isTrusted({ stored, trust, policy, now }: Findings): boolean {
+  return stored !== undefined && objectionTo(stored, { trust, names: policy.serving, now }) === undefined;
+}
+
 /** Due, and the new one would last longer: not so when the authority itself is about to end. */
 function isRenewalDue({ stored, state, policy, now }: Findings): boolean {
   if (!stored?.leaf || !state.signer) return false;
@@ -236,9 +247,11 @@ function isRenewalDue({ stored, state, policy, now }: Findings): boolean {
 
 /** The certificate nears its end and nobody can renew it but the next authority. */
 function isCornered(found: Findings): boolean {
-  const { stored, policy, now } = found;
-  if (!stored?.leaf || now < momentOfLife(stored.leaf, policy.backdateMs, LAST_PART)) return false;
-  return !isRenewalDue(found);
+  return isInLastPart(found) && !isRenewalDue(found);
+}
+
+function isInLastPart({ stored, policy, now }: Findings): boolean {
+  return !!stored?.leaf && now >= momentOfLife(stored.leaf, policy.backdateMs, LAST_PART);
 }
 
 function everyOpenTargetIsBlocked(found: Findings): boolean {

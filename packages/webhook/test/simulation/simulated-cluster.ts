@@ -67,7 +67,9 @@ export function createSimulatedCluster(options: ClusterOptions): SimulatedCluste
     pods.add(pod);
     note(`Pod ${name} is created, its clock off by ${Math.round(skewMs)} ms`);
     startContainer(pod);
-    scheduler.after(random.between(10, 3_000), () => report(pod));
+    // Its program may have been running for a while when that is reported.
+    const reportMs = random.chance(0.25) ? random.between(3_000, 30_000) : random.between(10, 3_000);
+    scheduler.after(reportMs, () => report(pod));
   };
   const report = (pod: SimulatedPod): void => {
     if (pod.ending || !pods.has(pod)) return;
