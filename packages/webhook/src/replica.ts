@@ -12,8 +12,9 @@ export interface Replica {
 }
 
 /**
- * The Pods that may be serving: started, and neither finished nor on their way out. A Pod that has not started has
- * loaded nothing yet, and will load only what the Lease says then.
+ * The Pods that may be serving: neither finished nor on their way out, and either running or with something loaded by
+ * their own word, since a kubelet may be late to report that a Pod runs. Any other has loaded nothing yet, and will
+ * load only what the Lease says then.
  */
 export function replicasOf(
   pods: readonly Pod[],
@@ -21,16 +22,13 @@ export function replicasOf(
   of: { readonly name: string; readonly names: AnnotationNames },
 ): readonly Replica[] {
   const said = new Map(leases.map((lease) => [lease.metadata?.name, lease.metadata?.annotations]));
-  return pods.filter(mayServe).map((pod) => {
+  return pods.flatMap((pod) => {
     const { name = "", uid = "", annotations = {} } = pod.metadata ?? {};
     const acknowledged = { ...annotations, ...said.get(replicaLeaseName(of.name, name)) };
-    return {
-      name,
-      uid,
-      address: pod.status?.podIP,
-      certHash: acknowledged[of.names.acknowledgedCertHash],
-      caHash: acknowledged[of.names.acknowledgedCaHash],
-    };
+    const certHash = acknowledged[of.names.acknowledgedCertHash];
+    const caHash = acknowledged[of.names.acknowledgedCaHash];
+    if (!mayServe(pod, certHash !== undefined)) return [];
+    return [{ name, uid, address: pod.status?.podIP, certHash, caHash }];
   });
 }
 
@@ -39,6 +37,8 @@ export function replicaLeaseName(name: string, pod: string): string {
   return `${name}-${pod}`;
 }
 
-function mayServe({ metadata, status }: Pod): boolean {
-  return metadata?.deletionTimestamp === undefined && status?.phase === "Running";
+function mayServe({ metadata, status }: Pod, hasLoaded: boolean): boolean {
+  if (metadata?.deletionTimestamp !== undefined) return false;
+  const phase = status?.phase ?? "Pending";
+  return phase === "Running" || (hasLoaded && phase !== "Succeeded" && phase !== "Failed");
 }
