@@ -11,7 +11,12 @@ test(`from seed ${first}, ${count}: no admission is refused, no two leaders writ
   const run = await runSeeds(first, count);
   expect(describeFailures(run)).toBe("");
   expect(run.seeds).toBe(count);
-}, 3_600_000);
+  if (count < 100) return;
+  // They met what they are for: more certificates and trusts than first issues, and leaders that wrote too late.
+  expect(run.stats.leaves).toBeGreaterThan(3 * count);
+  expect(run.stats.trusts).toBeGreaterThan(3 * count);
+  expect(run.stats.late).toBeGreaterThan(0);
+}, 7_200_000);
 
 test("a seed replays exactly", async () => {
   const [one, other] = [await simulate(first), await simulate(first)];
@@ -19,12 +24,4 @@ test("a seed replays exactly", async () => {
   expect(other.trace.length).toBe(one.trace.length);
   const another = await simulate(first + 1);
   expect(another.trace.hash).not.toBe(one.trace.hash);
-});
-
-test.skipIf(count < 20)("seeds meet what they are for", async () => {
-  const { stats } = await runSeeds(1, 20);
-  // Each certificate and each trust there was; both are more than a first issue.
-  expect(stats.leaves).toBeGreaterThan(3 * 20);
-  expect(stats.trusts).toBeGreaterThan(3 * 20);
-  expect(stats.late).toBeGreaterThan(0);
 });
