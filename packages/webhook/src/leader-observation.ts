@@ -83,10 +83,14 @@ const NOTHING: ParsedAuthorityState = {
   damage: [],
 };
 
-/** Parses what was seen. An authority that has expired counts as none. */
+/** Parses what was seen. An authority that has expired counts as none, an old one only when no clock can doubt it. */
 export function readObservation(observed: Observation, policy: LeaderPolicy, now: number): Findings {
   const { authority, serving } = observed;
-  const state = withoutExpired(authority ? readAuthorityState(authority, policy.names) : NOTHING, now);
+  const state = withoutExpired(
+    authority ? readAuthorityState(authority, policy.names) : NOTHING,
+    now,
+    policy,
+  );
   const trust = trustOf(state);
   const bundle = encodeBundle(trust);
   const caPem = encodeCertificates(trust.certificates);
@@ -181,13 +185,15 @@ function servingAuthorities(serving: Secret | undefined): readonly Certificate[]
   }
 }
 
-function withoutExpired<S extends AuthorityState>(state: S, now: number): S {
-  const lives = ({ notAfter }: Certificate): boolean => now < notAfter.getTime();
+/** Old authorities stay for as long as a leader's clock may be ahead: certificates of theirs may still be good. */
+function withoutExpired<S extends AuthorityState>(state: S, now: number, { backdateMs }: LeaderPolicy): S {
+  const lives = ({ notAfter }: Certificate, allowanceMs = 0): boolean =>
+    now < notAfter.getTime() + allowanceMs;
   const { signer, next, previous } = state;
   return {
     ...state,
     signer: signer && lives(signer.certificate) ? signer : undefined,
     next: next && lives(next.certificate) ? next : undefined,
-    previous: previous.filter(lives),
+    previous: previous.filter((authority) => lives(authority, backdateMs)),
   };
 }
