@@ -58,9 +58,9 @@ export function startDisturbances(options: DisturbanceOptions): Disturbances {
         slowest: random.pick([15, 200, 3_000]),
         lostRequests: random.pick([0, 0.02, 0.1]),
         lostAnswers: random.pick([0, 0.02, 0.15]),
-        stragglers: random.pick([0, 0.05, 0.3]),
+        stragglers: random.pick([0, 0.02, 0.1]),
         refusals: random.pick([0, 0.05, 0.3]),
-        stalls: random.pick([0, 0.02, 0.1]),
+        stalls: random.pick([0, 0.01, 0.05]),
         staleLists: random.pick([0, 0.5, 1]),
       };
       storms.push(one);
@@ -128,7 +128,7 @@ export function startDisturbances(options: DisturbanceOptions): Disturbances {
     "watches go silent": () =>
       lasting(
         () => {
-          network.disturbStreams("silence some", random.chance(0.5) ? somePod()?.name : undefined);
+          network.disturbStreams("silence", random.chance(0.5) ? somePod()?.name : undefined);
           return () => {};
         },
         320_000,

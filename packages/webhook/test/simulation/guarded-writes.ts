@@ -14,12 +14,8 @@ export interface GuardedWritesOptions {
   readonly currentBundle: () => string;
   /** Whether the holder of the election Lease may not know that somebody took it away. */
   readonly electionDisturbed: () => boolean;
-  readonly now: () => number;
   readonly onViolation: (what: string) => void;
 }
-
-/** After so long a watch that says nothing is opened anew. */
-const LONGEST_SILENCE_MS = 320_000;
 
 /** What a leader writes, by what was asked of the API server. */
 export interface GuardedWrites {
@@ -36,9 +32,8 @@ export interface GuardedWrites {
  * 2. CA Secret, serving Secret and serving Lease carry the token of whoever wrote last. A token that was replaced never
  *    comes back: a write of a deposed leader is not applied to an object once its successor has fenced it. Leaders act
  *    only when all three are theirs, so of two of them only one can get anything done.
- * 3. caBundles carry no token. Whatever a leader's patch puts there, however late, is the trust of that moment, or the
- *    patch has failed on its resourceVersion: it is the write of the leader that holds, made a little earlier. Not so
- *    where the CA Secret was changed by hand and the leader may not know yet.
+ * 3. caBundles carry no token. Whatever a leader's late patch puts there is the trust of this moment, or the patch has
+ *    failed on its resourceVersion: it is the write of the leader that holds, made a little earlier.
  */
 export function watchGuardedWrites(options: GuardedWritesOptions): GuardedWrites {
   const { api, writer, onViolation } = options;
@@ -69,19 +64,15 @@ export function watchGuardedWrites(options: GuardedWritesOptions): GuardedWrites
       tokens.set(key, { token, replaced });
     });
   }
-  let byHandAt = Number.NEGATIVE_INFINITY;
-  api.store.table.subscribe("secrets", ({ object }) => {
-    if (!writer() && object.metadata.name === `${NAME}-ca`) byHandAt = options.now();
-  });
   for (const storage of TARGET_STORAGES) {
     api.store.table.subscribe(storage, ({ object }) => {
       const sender = writer();
       if (!sender) return;
-      const { name } = sender.process;
-      if (holder() !== name) late += 1;
-      const isInformed = options.now() - byHandAt > LONGEST_SILENCE_MS;
-      if (isInformed && bundleOf(object) !== options.currentBundle()) {
-        onViolation(`a write of ${name} put a trust of the past into ${object.kind}`);
+      if (holder() !== sender.process.name) late += 1;
+      const bundle = bundleOf(object);
+      if (holder() !== sender.process.name && bundle !== options.currentBundle()) {
+        const { name } = sender.process;
+        onViolation(`a late write of ${name} put a trust of the past into ${object.kind}`);
       }
     });
   }

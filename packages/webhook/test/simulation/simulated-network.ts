@@ -15,7 +15,7 @@ export interface SimulatedNetwork {
   cutOff(process: string, how: "refuse" | "drop"): void;
   reconnect(process: string): void;
   /** Watches of one process, or of all: they break, or go silent without an end. */
-  disturbStreams(how: "reset" | "silence" | "silence some", process?: string): void;
+  disturbStreams(how: "reset" | "silence", process?: string): void;
   /** The server's ends of the connections of a process that is gone. */
   forget(process: string): void;
   /** Watches that are not at an end. */
@@ -29,7 +29,7 @@ export interface Weather {
   lostRequests: number;
   /** Carried out, and nobody learns of it. */
   lostAnswers: number;
-  /** Held up for up to a minute: longer than any Lease lasts. Reads less often. */
+  /** Held up for up to a minute: longer than any Lease lasts. */
   stragglers: number;
   /** 429, 500, 503, and 504 of what was carried out. */
   refusals: number;
@@ -78,7 +78,7 @@ export interface OpenStream {
 }
 
 export function createSimulatedNetwork(options: NetworkOptions): SimulatedNetwork {
-  const { scheduler, random } = options;
+  const { scheduler } = options;
   const cut = new Map<string, "refuse" | "drop">();
   const streams = new Set<OpenStream>();
   const weather: Weather = { ...FAIR, downUntil: 0 };
@@ -101,8 +101,7 @@ export function createSimulatedNetwork(options: NetworkOptions): SimulatedNetwor
     disturbStreams(how, process) {
       for (const stream of [...streams]) {
         if (process !== undefined && stream.process.name !== process) continue;
-        if (how === "silence some") stream.silent ||= random.chance(0.5);
-        else if (how === "silence") stream.silent = true;
+        if (how === "silence") stream.silent = true;
         else stream.process.deliver(0, () => stream.body.fail(connectionError("ECONNRESET")));
       }
     },

@@ -28,7 +28,6 @@ export function createSimulatedProcess(
   const open = new Set<Scheduled>();
   let alive = true;
   let awakeAt = 0;
-  let stalls = 0;
 
   const process: SimulatedProcess = {
     name,
@@ -37,7 +36,7 @@ export function createSimulatedProcess(
       now: () => Math.floor(trueTime() + process.skewMs),
       monotonic: () => scheduler.now,
       // As Node.js has it: whole milliseconds, and one at least.
-      setTimeout: (callback, ms) => enter("timer", Math.max(1, Math.trunc(ms)), callback),
+      setTimeout: (callback, ms) => process.deliver(Math.max(1, Math.trunc(ms)), callback),
     },
     get alive() {
       return alive;
@@ -48,10 +47,30 @@ export function createSimulatedProcess(
     get pending() {
       return open.size;
     },
-    deliver: (afterMs, callback) => enter("io", afterMs, callback),
+    deliver(afterMs, callback) {
+      let event: Scheduled;
+      const entry: Scheduled = {
+        cancel() {
+          open.delete(entry);
+          event.cancel();
+        },
+      };
+      const happen = (): void => {
+        const left = awakeAt - scheduler.now;
+        if (left > 0) {
+          event = scheduler.after(left, happen);
+          return;
+        }
+        open.delete(entry);
+        callback();
+      };
+      event = scheduler.after(afterMs, happen);
+      if (alive) open.add(entry);
+      else event.cancel();
+      return entry;
+    },
     stall(ms) {
       awakeAt = Math.max(awakeAt, scheduler.now + ms);
-      stalls += 1;
     },
     kill() {
       alive = false;
@@ -59,29 +78,4 @@ export function createSimulatedProcess(
     },
   };
   return process;
-
-  function enter(kind: "timer" | "io", afterMs: number, callback: () => void): Scheduled {
-    let event: Scheduled;
-    const entry: Scheduled = {
-      cancel() {
-        open.delete(entry);
-        event.cancel();
-      },
-    };
-    const happen = (): void => {
-      const left = awakeAt - scheduler.now;
-      if (left > 0) {
-        // Whether timers that are overdue come first depends on the phase that the event loop was in.
-        const isSecond = (kind === "timer") === (stalls % 2 === 0);
-        event = scheduler.after(left + (isSecond ? 0.01 : 0), happen);
-        return;
-      }
-      open.delete(entry);
-      callback();
-    };
-    event = scheduler.after(afterMs, happen);
-    if (alive) open.add(entry);
-    else event.cancel();
-    return entry;
-  }
 }

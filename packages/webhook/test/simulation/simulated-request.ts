@@ -61,8 +61,7 @@ export class SimulatedRequest {
       this.#note(String(code));
       this.#settle(() => this.#options.resolve(statusResponse(code)));
     } else {
-      const isRead = this.#request.method === "GET";
-      const late = random.chance(isRead ? weather.stragglers / 4 : weather.stragglers);
+      const late = random.chance(weather.stragglers);
       if (late) this.#note("held up");
       scheduler.after(late ? random.between(1_000, 60_000) : this.#latency(), () => this.#arrive());
     }

@@ -13,7 +13,6 @@ import { createSimulatedCluster, type SimulatedCluster } from "./simulated-clust
 import { createSimulatedNetwork, type Sender } from "./simulated-network.ts";
 import { createTrace, type Trace } from "./trace.ts";
 import { recoveryMs, rolloverMs, type WatchedAdmissions, watchAdmissions } from "./watched-admissions.ts";
-import { watchSwitches } from "./watched-switches.ts";
 
 export interface SimulationResult {
   readonly seed: number;
@@ -107,13 +106,7 @@ function createWorld(given: Given & { readonly random: Random; readonly trace: T
     isWhole: () => callers.spoiled.length === 0 && isStored(api),
   });
   const guarded = watchGuardedWrites({
-    ...{
-      api,
-      onViolation,
-      now: () => scheduler.now,
-      writer: () => sender,
-      currentBundle: () => storedTrust(api),
-    },
+    ...{ api, onViolation, writer: () => sender, currentBundle: () => storedTrust(api) },
     electionDisturbed: () => scheduler.now - disturbances.electionLostAt < 2 * plan.election.leaseDurationMs,
   });
   const admissions: WatchedAdmissions = watchAdmissions({
@@ -128,7 +121,6 @@ function createWorld(given: Given & { readonly random: Random; readonly trace: T
       calmSince: () => disturbances.calmSince,
     },
   });
-  watchSwitches({ plan, api, cluster, trueTime, onViolation, byLeader: () => sender !== undefined });
   let trust = "";
   api.store.table.subscribe("secrets", () => {
     const now = storedTrust(api);
